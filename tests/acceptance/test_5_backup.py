@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups: taken by the server's own timers, verified, in the blob store, and good for bringing the data back."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import outside
+import pytest
+
+JOBS = ("postgres", "mongo", "redis")
+POSTGRES = "snippetly-data-postgres-1"
+
+
+@pytest.fixture(scope="module")
+def backed_up(user: outside.User) -> str:
+    """The id of a snippet that is in the newest backup, which the timers' own units took."""
+    snippet = user.create_snippet("to be lost and found")
+    for job in JOBS:
+        outside.on_server(f"systemctl start mainstay-backup-snippetly-{job}.service")
+    return snippet
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_each_job_has_a_timer_and_its_run_succeeded(backed_up: str, job: str) -> None:
+    unit = f"mainstay-backup-snippetly-{job}"
+    assert outside.on_server(f"systemctl is-active {unit}.timer").strip() == "active"
+    assert outside.on_server(f"systemctl show -P Result {unit}.service").strip() == "success"
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_each_backup_is_proven_at_birth(backed_up: str, job: str) -> None:
+    newest = outside.on_server(f"ls -t /var/backups/mainstay/snippetly/{job}/*.manifest.json | head -1").strip()
+    manifest = json.loads(outside.on_server(f"cat {newest}"))
+    assert manifest["verification"]["level"] == "full"
+    assert manifest["verification"]["verdict"] == "ok", manifest["verification"]
+    assert manifest["size"] > 0
+    assert len(manifest["sha256"]) == 64
+    assert int(outside.on_server(f"stat -c %a {newest}"), 8) & 0o077 == 0
+
+
+def test_emptied_databases_are_restored_from_the_blob_store(user: outside.User, backed_up: str) -> None:
+    outside.on_server("rm -rf /var/backups/mainstay/snippetly/*")
+    outside.on_server(
+        f"docker exec {POSTGRES} psql -U snippetly -d snippetly -c 'DROP SCHEMA public CASCADE; CREATE SCHEMA public;'"
+    )
+    assert user.read_snippet(backed_up).status_code >= 400, "the data should be gone before it is restored"
+    started = time.monotonic()
+    outside.playbook("playbooks/restore.yml", app="snippetly")
+    print(f"restored in {time.monotonic() - started:.0f} s")
+    user.login()
+    assert user.read_snippet(backed_up).json()["title"] == "to be lost and found"
+
+
+def test_the_server_cannot_delete_its_backups() -> None:
+    sas = outside.on_server("grep -rhoE 'sp=[a-z]+' /etc/mainstay | sort -u").split()
+    assert sas == ["sp=c"], "the server must hold a create-only credential and no other"
+
+
+def test_a_full_disk_during_a_dump_is_a_clear_error_and_loses_nothing(backed_up: str) -> None:
+    folder = "/var/backups/mainstay/snippetly/postgres"
+    before = outside.on_server(f"ls {folder}").split()
+    outside.on_server(f"mount -t tmpfs -o size=64k tmpfs {folder}")
+    try:
+        done = outside.playbook("playbooks/backup.yml", check=False, backup_job="snippetly-postgres")
+        left = outside.on_server(f"find {folder} -type f").split()
+    finally:
+        outside.on_server(f"umount {folder}")
+    assert done.returncode != 0
+    assert "space" in done.stdout.lower() or "free" in done.stdout.lower(), done.stdout[-3000:]
+    assert [path for path in left if not path.endswith(".lock")] == []
+    assert outside.on_server(f"ls {folder}").split() == before
