@@ -1,0 +1,57 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: summary
+short_description: End a playbook with a picture of the server
+version_added: 0.1.0
+description:
+  - Asks M(mainstay.platform.server_info) what the server runs and prints it in aligned columns, with the next commands to type.
+  - Prints once per server and changes nothing.
+author:
+  - Mainstay contributors (@mainstay-platform)
+options:
+  apps:
+    description: The C(apps) list of the inventory.
+    type: list
+    elements: dict
+    required: true
+  next:
+    description: Commands to offer, each with what it does.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      command:
+        description: What to type.
+        type: str
+        required: true
+      purpose:
+        description: What it does.
+        type: str
+        required: true
+attributes:
+  check_mode:
+    description: Nothing is changed in either mode.
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is no diff.
+    support: none
+seealso:
+  - module: mainstay.platform.server_info
+"""
+
+EXAMPLES = r"""
+- name: Say what is there now
+  mainstay.platform.summary:
+    apps: "{{ apps }}"
+"""
+
+RETURN = r"""
+summary:
+  description: The text that was printed.
+  returned: always
+  type: str
+"""
