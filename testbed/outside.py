@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 STATE = ROOT / "testbed" / ".state"
 INVENTORY = ["-i", "inventories/prod", "-i", "testbed/inventory"]
 HOST = "snippetly-prod"
