@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# ansible-test sanity wants the collection under its real path and a get-pip from the network:
+# give it a copy of what git tracks, and pip from the interpreter itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=$PWD/.venv
+copy=$PWD/.cache/sanity/ansible_collections/mainstay/platform
+mkdir -p "$copy"
+git ls-files -z --cached --others --exclude-standard -- plugins roles playbooks meta tests/unit tests/sanity tests/config.yml galaxy.yml README.md changelogs COPYING |
+  rsync -a --delete --delete-excluded --exclude=/.git --exclude=/.ansible --exclude=/tests/output --files-from=- --from0 --ignore-missing-args . "$copy"
+cd "$copy"
+mkdir -p .ansible/test/cache
+[ -d .git ] || git init -q .
+git add -A
+cat > .ansible/test/cache/get_pip_24_2.py <<'PY'
+import subprocess
+import sys
+
+subprocess.run([sys.executable, "-m", "ensurepip", "--upgrade"], check=True)
+PY
+export PATH="$venv/bin:$PATH" ANSIBLE_COLLECTIONS_PATH="${copy%/ansible_collections/*}"
+version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+exec ansible-test sanity --python "$version" --color "$([ -t 1 ] && echo yes || echo no)" "$@"
