@@ -5,12 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$PWD/.venv
 copy=$PWD/.cache/sanity/ansible_collections/mainstay/platform
+rm -rf "$copy"
 mkdir -p "$copy"
-git ls-files -z --cached --others --exclude-standard -- plugins roles playbooks meta tests/unit tests/sanity tests/config.yml galaxy.yml README.md changelogs COPYING |
-  rsync -a --delete --delete-excluded --exclude=/.git --exclude=/.ansible --exclude=/tests/output --files-from=- --from0 --ignore-missing-args . "$copy"
+git ls-files -z --cached --others --exclude-standard -- \
+  plugins roles playbooks meta tests/unit tests/sanity tests/config.yml galaxy.yml README.md changelogs COPYING |
+  tar --create --null --files-from=- --ignore-failed-read | tar --extract --directory "$copy"
 cd "$copy"
 mkdir -p .ansible/test/cache
-[ -d .git ] || git init -q .
+git init -q .
 git add -A
 cat > .ansible/test/cache/get_pip_24_2.py <<'PY'
 import subprocess
