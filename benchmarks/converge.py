@@ -1,0 +1,147 @@
+#!/usr/bin/env -S sh -c 'exec "$(dirname "$0")/../.venv/bin/python" "$0" "$@"'
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What converging the sample server costs, beside a play with one ``ping`` in the same run.
+
+Rounds are interleaved; CPU is the figure to trust on a shared machine. ``--first`` begins with a bare server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "testbed"))
+
+import outside
+
+PING = ROOT / "benchmarks" / "ping.yml"
+
+
+@dataclass
+class Cost:
+    """One run of a playbook: seconds, MiB, and the tasks that ran on the server."""
+
+    play: str
+    wall: float
+    controller_cpu: float
+    target_cpu: float
+    controller_peak: float
+    tasks: int
+    changed: int
+
+    @property
+    def cpu(self) -> float:
+        return self.controller_cpu + self.target_cpu
+
+
+def target_usage() -> float:
+    """CPU seconds that the server's cgroup has used, nested containers of the product included."""
+    container = outside.run("docker", "inspect", "-f", "{{.Id}}", outside.HOST).stdout.strip()
+    for path, unit in (
+        (Path(f"/sys/fs/cgroup/cpuacct/docker/{container}/cpuacct.usage"), 1e9),
+        (Path(f"/sys/fs/cgroup/system.slice/docker-{container}.scope/cpu.stat"), 1e6),
+        (Path(f"/sys/fs/cgroup/docker/{container}/cpu.stat"), 1e6),
+    ):
+        if path.exists():
+            return int(re.findall(r"\d+", path.read_text())[0]) / unit
+    raise SystemExit(f"no CPU accounting found for container {container}")
+
+
+def idle_rate(seconds: float = 5) -> float:
+    """CPU seconds per second that the server uses while nobody converges it."""
+    before = target_usage()
+    time.sleep(seconds)
+    return (target_usage() - before) / seconds
+
+
+def measure(name: str, playbook: Path | str, idle: float) -> Cost:
+    """Run one playbook and account for both sides; the server's idle use is taken off."""
+    command = [str(ROOT / ".venv/bin/ansible-playbook"), str(playbook), *outside.INVENTORY, "--limit", outside.HOST]
+    log = ROOT / "benchmarks" / "results" / f"{name}.log"
+    log.parent.mkdir(exist_ok=True)
+    used, started = target_usage(), time.monotonic()
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+        _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
+    text = log.read_text()
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed:\n{text[-3000:]}")
+    counts = outside.recap(text)
+    return Cost(
+        play=name,
+        wall=wall,
+        controller_cpu=usage.ru_utime + usage.ru_stime,
+        target_cpu=max(0.0, target_usage() - used - idle * wall),
+        controller_peak=usage.ru_maxrss / 1024,
+        tasks=counts["ok"],
+        changed=counts["changed"],
+    )
+
+
+def median(costs: list[Cost]) -> Cost:
+    """The median of every column."""
+    values = [asdict(cost) for cost in costs]
+    return Cost(**{key: costs[0].play if key == "play" else statistics.median(row[key] for row in values) for key in values[0]})
+
+
+def show(costs: list[Cost], floor: Cost) -> str:
+    """An aligned table, each row with its ratio to the floor."""
+    head = ("play", "wall s", "controller CPU s", "target CPU s", "CPU / ping", "peak MiB", "tasks", "changed")
+    rows = [head] + [
+        (
+            cost.play, f"{cost.wall:.1f}", f"{cost.controller_cpu:.2f}", f"{cost.target_cpu:.2f}",
+            f"{cost.cpu / floor.cpu:.1f}", f"{cost.controller_peak:.0f}", f"{cost.tasks:.0f}", f"{cost.changed:.0f}",
+        )
+        for cost in costs
+    ]  # fmt: skip
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    return "\n".join("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--first", action="store_true", help="recreate the server and measure the first run as well")
+    args = parser.parse_args()
+    os.environ["PATH"] = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
+    costs: list[Cost] = []
+    if args.first:
+        outside.bed("server", "down", outside.HOST)
+        outside.bed("up")
+        costs.append(measure("first", "site.yml", 0.0))
+    idle = idle_rate()
+    rounds: dict[str, list[Cost]] = {"ping": [], "second": []}
+    for number in range(args.rounds):
+        print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
+        rounds["ping"].append(measure("ping", PING, idle))
+        rounds["second"].append(measure("second", "site.yml", idle))
+    floor, second = median(rounds["ping"]), median(rounds["second"])
+    costs = [floor, *costs, second]
+    print(show(costs, floor))
+    result = {
+        "benchmark": "converge",
+        "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
+        "date": time.strftime("%Y-%m-%d"),
+        "idle_cpu_per_second": idle,
+        "rounds": args.rounds,
+        "costs": [asdict(cost) | {"cpu_ratio": cost.cpu / floor.cpu} for cost in costs],
+    }
+    path = ROOT / "benchmarks" / "results" / "converge.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"\nwritten: {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
