@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is in the store: objects by name, whether they were written whole or in parts."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import Client
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, Failure
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredObject:
+    """An object in the store. ``size`` in bytes, ``modified`` in UTC, ``metadata`` without our own keys.
+
+    ``parts`` is the number of parts it is stored in, 0 for a plain blob; ``index`` the blob that lists them. ``verified`` says
+    how the content was checked by the call that returned this, and is empty in lists.
+    """
+
+    name: str
+    size: int
+    url: str
+    etag: str | None = None
+    modified: datetime.datetime | None = None
+    digest: str | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    parts: int = 0
+    index: str | None = None
+    mtime: int | None = None
+    tier: str | None = None
+    changed: bool = False
+    verified: str = ""
+
+    @property
+    def fingerprint(self) -> plan.Fingerprint:
+        """What is known of the content without reading it."""
+        md5 = bytes.fromhex(self.md5) if self.md5 else None
+        return plan.Fingerprint(self.size, self.mtime, self.digest, md5, self.sha256)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unfinished:
+    """Parts of an upload that never wrote its list: it was interrupted, or is still running."""
+
+    name: str
+    attempt: str
+    parts: int
+    size: int
+    modified: datetime.datetime | None
+
+
+def stored_object(client: Client, name: str, properties: Any) -> StoredObject:
+    """The object behind the library's BlobProperties."""
+    md5 = properties.content_settings.content_md5
+    known = plan.Fingerprint.of_metadata(properties.size, properties.metadata, md5)
+    meta = {key.lower(): value for key, value in (properties.metadata or {}).items()}
+    parts = int(meta["mainstay_parts"]) if meta.get("mainstay_parts", "").isdigit() else 0
+    return StoredObject(
+        name=name,
+        size=known.size,
+        url=client.url(properties.name),
+        etag=str(properties.etag).strip('"') if properties.etag else None,
+        modified=properties.last_modified,
+        digest=known.digest,
+        md5=known.md5.hex() if known.md5 and not parts else None,
+        sha256=known.sha256,
+        metadata={k: v for k, v in (properties.metadata or {}).items() if not k.lower().startswith("mainstay_")},
+        parts=parts,
+        index=properties.name if parts else None,
+        mtime=known.mtime,
+        tier=str(properties.blob_tier) if properties.blob_tier else None,
+    )
+
+
+def survey(client: Client, prefix: str = "") -> tuple[list[StoredObject], list[Unfinished]]:
+    """Objects whose names start with ``prefix``, by name, and uploads in parts that are not complete.
+
+    Of several complete ones under one name the plain blob counts, then the oldest list of parts: what somebody adds later with
+    a stolen create-only credential replaces nothing. Raises BlobError.
+    """
+    action = f"list '{prefix}*'" if prefix else "list"
+    blobs = client.call(
+        action, lambda: list(client.sdk.list_blobs(name_starts_with=prefix or None, include=["metadata"])), needs="l"
+    )
+    return arrange(client, blobs)
+
+
+def arrange(client: Client, blobs: Iterable[Any]) -> tuple[list[StoredObject], list[Unfinished]]:
+    """Objects and unfinished uploads from a flat list of BlobProperties."""
+    plain: dict[str, StoredObject] = {}
+    joined: dict[str, StoredObject] = {}
+    complete: set[tuple[str, str]] = set()
+    pieces: dict[tuple[str, str], list[Any]] = {}
+    for blob in blobs:
+        if part := plan.split_part(blob.name):
+            pieces.setdefault(part, []).append(blob)
+        elif index := plan.split_index(blob.name):
+            complete.add(index)
+            found = stored_object(client, index[0], blob)
+            other = joined.get(index[0])
+            if other is None or (found.modified and other.modified and found.modified < other.modified):
+                joined[index[0]] = found
+        else:
+            plain[blob.name] = stored_object(client, blob.name, blob)
+    objects = joined | plain
+    unfinished = [
+        Unfinished(name, attempt, len(parts), sum(p.size for p in parts), max(p.last_modified for p in parts))
+        for (name, attempt), parts in pieces.items()
+        if (name, attempt) not in complete
+    ]
+    return [objects[name] for name in sorted(objects)], sorted(unfinished, key=lambda u: (u.name, u.attempt))
+
+
+def find(client: Client, name: str) -> StoredObject | None:
+    """The object of this name, or None. One HEAD, and a list where it is not there as a plain blob. Raises BlobError."""
+
+    def absent(failure: Failure, _: bool) -> str | None:
+        return "absent" if failure.status == 404 and failure.code != "ContainerNotFound" else None
+
+    seen = client.call(f"look at '{name}'", client.blob(name).get_blob_properties, needs="r", lost=absent)
+    if seen != "absent":
+        return stored_object(client, name, seen)
+    if client.endpoint.allows("l") is False:
+        return None
+    return next((found for found in survey(client, f"{name}.")[0] if found.name == name and found.parts), None)
+
+
+def read(client: Client, name: str, limit: int = 64 * plan.MIB) -> bytes:
+    """The content of a small blob. Raises BlobError, also where it is larger than ``limit`` bytes."""
+    blob = client.blob(name)
+
+    def fetch() -> bytes:
+        stream = blob.download_blob()
+        if stream.size > limit:
+            raise BlobError(f"'{name}' in container '{client.container}' has {stream.size} bytes, more than {limit}")
+        return bytes(stream.readall())
+
+    return client.call(f"read '{name}'", fetch, needs="r")
+
+
+def read_index(client: Client, found: StoredObject) -> list[dict[str, Any]]:
+    """The parts of an object, in order: name, size and md5 (hexadecimal) each. Raises BlobError where the list is damaged."""
+    assert found.index is not None
+    try:
+        index = json.loads(read(client, found.index))
+        parts: list[dict[str, Any]] = [
+            {"name": str(p["name"]), "size": int(p["size"]), "md5": str(p["md5"])} for p in index["parts"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BlobError(f"'{found.index}' in container '{client.container}' is not a list of parts: {error}") from None
+    if sum(int(part["size"]) for part in parts) != found.size or len(parts) != found.parts:
+        raise BlobError(f"'{found.index}' in container '{client.container}' does not add up to {found.size} bytes")
+    return parts

@@ -1,0 +1,264 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Download one object: ranges in parallel into a partial file, checked while they arrive, renamed when all is right."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject, find, read_index
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import Client, require
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import each, open_source
+
+RANGE = 8 * plan.MIB
+CONCURRENCY = 4
+
+
+@dataclasses.dataclass
+class Download:
+    """What a download did. Sizes in bytes, ``duration`` in seconds."""
+
+    changed: bool
+    found: StoredObject
+    dest: str
+    reason: str
+    sha256: str | None = None
+    transferred_bytes: int = 0
+    resumed_bytes: int = 0
+    verified: str = "nothing was fetched"
+    duration: float = 0.0
+
+
+def download(
+    client: Client,
+    name: str,
+    dest: Path,
+    sha256: str | None = None,
+    overwrite: bool = True,
+    concurrency: int = CONCURRENCY,
+    check_mode: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Download:
+    """Bring the object ``name`` to the file ``dest``, unless it is there already.
+
+    ``sha256`` (hexadecimal) is what the content must have. The file gets mode 0600 and the source's modification time. Raises
+    BlobError; then ``dest`` is as it was.
+    """
+    started = time.monotonic()
+    found = find(client, name)
+    if found is None:
+        raise BlobError(
+            f"There is no object '{name}' in container '{client.container}' of account '{client.endpoint.account}'"
+        )
+    result = Download(True, found, str(dest), "not here yet")
+    if dest.is_dir() or not dest.parent.is_dir():
+        raise BlobError(
+            f"dest: {dest} " + ("is a directory" if dest.is_dir() else "is in a directory that does not exist")
+        )
+    if dest.exists():
+        if _same(dest, found, sha256, concurrency):
+            result.changed, result.reason, result.sha256 = False, "unchanged", sha256 or found.sha256
+            return result
+        if not overwrite:
+            raise BlobError(f"dest: {dest} exists already with another content; set overwrite to replace it")
+        result.reason = "replaces another content"
+    if check_mode:
+        result.verified = "check mode: nothing was fetched"
+        return result
+    with _partial(dest, found) as (descriptor, done):
+        _Fetch(client, found, descriptor, done, progress).run(result, sha256 or found.sha256, concurrency)
+        if found.mtime:
+            os.utime(descriptor, ns=(found.mtime, found.mtime))
+        os.fsync(descriptor)
+    _finish(dest, found)
+    result.duration = round(time.monotonic() - started, 3)
+    return result
+
+
+def _same(dest: Path, found: StoredObject, sha256: str | None, concurrency: int) -> bool:
+    with open_source(dest) as local:
+        if sha256:
+            return local.size == found.size and local.hash("sha256").hex() == sha256.lower()
+        verdict = plan.compare(local.fingerprint, found.fingerprint)
+        if verdict == "digest":
+            return local.tree(plan.digest_block_size(found.digest) or RANGE, concurrency) == found.digest
+        if verdict in ("sha256", "md5"):
+            return local.hash(verdict).hex() == str(getattr(found, verdict))
+        return verdict == "same"
+
+
+def _partial_paths(dest: Path, found: StoredObject) -> tuple[Path, Path]:
+    # The version is in the name: a partial file of another version is never continued.
+    version = hashlib.sha256(f"{found.url} {found.etag}".encode()).hexdigest()[:8]
+    return dest.parent / f".{dest.name}.{version}.partial", dest.parent / f".{dest.name}.{version}.done"
+
+
+@contextlib.contextmanager
+def _partial(dest: Path, found: StoredObject) -> Iterator[tuple[int, Path]]:
+    path, done = _partial_paths(dest, found)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise BlobError(f"dest: {path} cannot be written: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlobError(f"dest: another download to {dest} is running") from None
+        try:
+            if found.size:
+                os.posix_fallocate(descriptor, 0, found.size)
+        except OSError as error:
+            path.unlink()
+            raise BlobError(f"dest: no room for {found.size} bytes in {dest.parent}: {error.strerror}") from None
+        yield descriptor, done
+    finally:
+        os.close(descriptor)
+
+
+def _finish(dest: Path, found: StoredObject) -> None:
+    path, done = _partial_paths(dest, found)
+    path.replace(dest)
+    done.unlink(missing_ok=True)
+    directory = os.open(dest.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+class _Fetch:
+    """One download: where its ranges come from, and which are here already."""
+
+    def __init__(
+        self,
+        client: Client,
+        found: StoredObject,
+        descriptor: int,
+        done: Path,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.client, self.found, self.descriptor, self.done = client, found, descriptor, done
+        self.fetched = self.resumed = 0
+        self._progress, self._lock = progress, threading.Lock()
+        self.parts = read_index(client, found) if found.parts else []
+        # A digest of ours says how to cut, so that it can be computed from the ranges as they come.
+        self.range = plan.digest_block_size(found.digest) or RANGE
+
+    def run(self, result: Download, sha256: str | None, concurrency: int) -> None:
+        known = self._known()
+        pieces = list(plan.blocks(self.found.size, self.range))
+        if self.parts and [p["size"] for p in self.parts] != [b.size for b in pieces]:
+            raise BlobError(f"'{self.found.index}' in container '{self.client.container}': sizes do not fit its digest")
+        with self.done.open("a", encoding="ascii") as journal:
+
+            def one(block: plan.Block) -> bytes:
+                if block.index in known and self._md5(block) == known[block.index]:
+                    self._moved(block.size, resumed=True)
+                    return known[block.index]
+                md5 = self._fetch(block)
+                with self._lock:
+                    journal.write(f"{block.index} {md5.hex()}\n")
+                    journal.flush()
+                self._moved(block.size)
+                return md5
+
+            md5s = each(one, pieces, concurrency, self.client.stop)
+        self._verify(result, md5s, sha256.lower() if sha256 else None)
+        result.transferred_bytes, result.resumed_bytes = self.fetched, self.resumed
+
+    def _known(self) -> dict[int, bytes]:
+        """Ranges that an interrupted download has finished: index and MD5."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = [line.split() for line in self.done.read_text(encoding="ascii", errors="replace").splitlines()]
+            return {int(i): bytes.fromhex(md5) for i, md5 in (ln for ln in lines if len(ln) == 2 and len(ln[1]) == 32)}
+        return {}
+
+    def _md5(self, block: plan.Block) -> bytes:
+        digest = hashlib.md5(usedforsecurity=False)
+        for start in range(block.offset, block.offset + block.size, plan.MIB):
+            digest.update(os.pread(self.descriptor, min(plan.MIB, block.offset + block.size - start), start))
+        return digest.digest()
+
+    def _fetch(self, block: plan.Block) -> bytes:
+        if self.parts:
+            name, offset, conditions = self.parts[block.index]["name"], 0, {}
+        else:
+            core = require("azure.core", "azure-core")
+            name, offset = self.found.name, block.offset
+            conditions = {"etag": f'"{self.found.etag}"', "match_condition": core.MatchConditions.IfNotModified}
+        blob = self.client.blob(name)
+
+        def fetch() -> bytes:
+            # One range, one request: the client's max_single_get_size is never below the range.
+            stream = blob.download_blob(offset=offset, length=block.size, **conditions)
+            digest, at = hashlib.md5(usedforsecurity=False), block.offset
+            for chunk in stream.chunks():
+                self.client.check()
+                digest.update(chunk)
+                _write(self.descriptor, chunk, at)
+                at += len(chunk)
+            if at != block.offset + block.size:
+                raise BlobError(
+                    f"'{name}' in container '{self.client.container}' is shorter than its list of parts says"
+                )
+            return digest.digest()
+
+        md5 = self.client.call(f"download '{name}'", fetch, needs="r")
+        if self.parts and md5.hex() != self.parts[block.index]["md5"]:
+            raise BlobError(
+                f"'{name}' in container '{self.client.container}' is damaged: its MD5 is not the one in the list"
+            )
+        return md5
+
+    def _moved(self, size: int, resumed: bool = False) -> None:
+        with self._lock:
+            if resumed:
+                self.resumed += size
+            else:
+                self.fetched += size
+            if self._progress:
+                self._progress(self.fetched + self.resumed, self.found.size)
+
+    def _verify(self, result: Download, md5s: list[bytes], sha256: str | None) -> None:
+        checks: list[tuple[str, str, str]] = []
+        if self.found.digest:
+            checks.append(("digest over its blocks", self.found.digest, plan.tree_digest(md5s, self.range)))
+        if sha256:
+            result.sha256 = self._whole("sha256")
+            checks.append(("SHA-256", sha256, result.sha256))
+        elif self.found.md5 and not self.found.digest:
+            checks.append(("stored MD5", self.found.md5, self._whole("md5")))
+        for what, expected, actual in checks:
+            if expected != actual:
+                self.done.unlink(missing_ok=True)
+                raise BlobError(
+                    f"'{self.found.name}' in container '{self.client.container}' is not what it should be: "
+                    f"its {what} is {actual}, expected {expected}; the destination is unchanged"
+                )
+        result.verified = " and ".join(what for what, _, _ in checks) or "not_verified: the store keeps no digest of it"
+
+    def _whole(self, algorithm: str) -> str:
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        for start in range(0, self.found.size, plan.MIB):
+            digest.update(os.pread(self.descriptor, min(plan.MIB, self.found.size - start), start))
+        return digest.hexdigest()
+
+
+def _write(descriptor: int, data: Any, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
