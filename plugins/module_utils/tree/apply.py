@@ -1,0 +1,314 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at a tree of files, validate a staged copy of it and carry out a plan: all or nothing, as far as a disk can."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.tree.plan import Found, Plan, Step
+from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import Entry, TreeError
+
+_VALIDATION_SECONDS = 120
+
+
+def look(path: str) -> Found:
+    """What is at `path`; links are not followed."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Found()
+    owner = {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)}
+    if stat.S_ISREG(status.st_mode):
+        with open(path, "rb") as file:
+            return Found("file", content=file.read(), **owner)
+    if stat.S_ISLNK(status.st_mode):
+        return Found("link", target=os.readlink(path), **owner)
+    if stat.S_ISDIR(status.st_mode):
+        return Found("directory", names=tuple(sorted(os.listdir(path))), **owner)
+    return Found("other", **owner)
+
+
+def read_record(path: str) -> dict[str, dict[str, Any]]:
+    """What earlier calls wrote: path -> {kind, sha256 | target, secret}. Empty where there is no record."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return dict(json.load(file)["paths"])
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise TreeError(
+            [f"{path}: is not a record of config_tree ({error}); delete it: the next run writes it anew, and removes no stale file once"]
+        ) from error
+
+
+class ProgramMissing(Exception):
+    """The program that validates is not installed."""
+
+
+def validate_files(steps: Sequence[Step], scratch: str) -> None:
+    """Run each written file's own `validate` on a copy of its content; raises TreeError with every refusal."""
+    errors = []
+    for at, step in enumerate(steps):
+        if step.action != "write" or step.entry is None or not step.entry.validate:
+            continue
+        place = os.path.join(scratch, f"file-{at}")
+        os.mkdir(place, 0o700)
+        copy = os.path.join(place, os.path.basename(step.path))
+        _write(copy, step.entry.content.encode(), None, None, 0o600)
+        refusal = _refusal(step.entry.validate, copy, step.path, "(output hidden: the file is secret)" if step.secret else None)
+        if refusal:
+            errors.append(f"{step.path}: refused by {refusal}")
+    if errors:
+        raise TreeError(errors)
+
+
+def validate_tree(command: str, root: str, steps: Sequence[Step], scratch: str) -> None:
+    """Run `command` on a copy of `root` with the steps taken; raises TreeError with the validator's words."""
+    staged = os.path.join(scratch, "tree")
+    if os.path.isdir(root):
+        _copy(root, staged)
+    else:
+        os.makedirs(staged, 0o700)
+    for step in steps:
+        place = os.path.normpath(os.path.join(staged, os.path.relpath(step.path, root)))
+        if place == staged or place.startswith(staged + os.sep):
+            _take(step, place, place)
+    refusal = _refusal(command, staged, root)
+    if refusal:
+        raise TreeError([f"the tree below {root} is refused by {refusal}"])
+
+
+def commit(plan: Plan, record_path: str) -> None:
+    """Carry out the plan. Everything is written beside its place first, so that a full disk changes nothing."""
+    with _lock(os.path.dirname(record_path)):
+        made: list[str] = []
+        try:
+            for step in plan.steps:
+                if step.action == "write":
+                    _prepare(step, made)
+            before = read_record(record_path)
+            _save_record(record_path, before | plan.record)
+        except BaseException:
+            for path in reversed(made):
+                os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+            raise
+        touched = set()
+        for step in plan.steps:
+            _take(step, step.path, _beside(step.path))
+            touched.add(os.path.dirname(step.path))
+        for directory in touched:
+            _sync_directory(directory)
+        if plan.record:
+            _save_record(record_path, plan.record)
+        else:
+            os.unlink(record_path)
+
+
+def differences(steps: Sequence[Step]) -> list[dict[str, str]]:
+    """The steps as Ansible's diff shows them; of a secret file only that it changes."""
+    return [_difference(step) for step in steps]
+
+
+def _difference(step: Step) -> dict[str, str]:
+    if step.secret and step.action != "attributes":
+        verb = "is removed" if step.action == "remove" else "is created" if step.before.kind == "missing" else "changes"
+        return {"prepared": f"{step.path}: content {verb}, not shown because it is secret\n"}
+    return {
+        "before_header": step.path,
+        "after_header": step.path,
+        "before": _describe_found(step),
+        "after": _describe_wanted(step),
+    }
+
+
+def _describe_found(step: Step) -> str:
+    found = step.before
+    if found.kind == "missing":
+        return ""
+    if found.kind == "link":
+        return f"link to {found.target}\n"
+    if found.kind == "directory" or step.action == "attributes":
+        return f"{found.kind} {found.uid}:{found.gid} {found.mode:04o}\n"
+    return _readable(found.content)
+
+
+def _describe_wanted(step: Step) -> str:
+    entry = step.entry
+    if entry is None:
+        return ""
+    if entry.kind == "link":
+        return f"link to {entry.target}\n"
+    if entry.kind == "directory" or step.action == "attributes":
+        uid = entry.owner if step.uid is None else step.uid
+        gid = entry.group if step.gid is None else step.gid
+        return f"{entry.kind} {uid}:{gid} {entry.mode:04o}\n"
+    return _readable(entry.content.encode())
+
+
+def _readable(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return f"({len(content)} bytes that are no text)\n"
+
+
+def _beside(path: str) -> str:
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.mainstay-new")
+
+
+def _prepare(step: Step, made: list[str]) -> None:
+    """Write what a step needs beside its place; what is made for it is appended to `made`."""
+    entry = step.entry
+    assert entry is not None
+    if entry.kind == "directory":
+        os.mkdir(step.path, 0o700)
+        made.append(step.path)
+        os.chown(step.path, _number(step.uid), _number(step.gid))
+        os.chmod(step.path, entry.mode)
+        return
+    beside = _beside(step.path)
+    if os.path.lexists(beside):
+        os.unlink(beside)
+    made.append(beside)
+    try:
+        _materialise(entry, beside, step.uid, step.gid)
+    except BaseException:
+        if not os.path.lexists(beside):
+            made.remove(beside)
+        raise
+
+
+def _materialise(entry: Entry, place: str, uid: int | None, gid: int | None) -> None:
+    if entry.kind == "link":
+        os.symlink(entry.target, place)
+    else:
+        _write(place, entry.content.encode(), uid, gid, entry.mode)
+
+
+def _take(step: Step, place: str, prepared: str) -> None:
+    """Take one step at `place`; content comes from `prepared`, or is made there where both are the same."""
+    if step.action == "remove":
+        if step.before.kind == "directory":
+            os.rmdir(place)
+        else:
+            os.unlink(place)
+        return
+    entry = step.entry
+    assert entry is not None
+    if step.action == "attributes":
+        os.chown(place, _number(step.uid), _number(step.gid))
+        os.chmod(place, entry.mode)
+    elif prepared != place:
+        if entry.kind != "directory":
+            os.replace(prepared, place)
+    elif entry.kind == "directory":
+        os.makedirs(place, exist_ok=True)
+    else:
+        if os.path.lexists(place):
+            os.unlink(place)
+        _materialise(entry, place, step.uid, step.gid)
+
+
+def _number(account: int | None) -> int:
+    """For chown: -1 leaves as it is; only the staged copy of a check-mode run can lack an account."""
+    return -1 if account is None else account
+
+
+def _write(path: str, content: bytes, uid: int | None, gid: int | None, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchown(descriptor, _number(uid), _number(gid))
+        file.write(content)
+        file.flush()
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+
+
+def _save_record(path: str, paths: Mapping[str, Any]) -> None:
+    beside = _beside(path)
+    if os.path.lexists(beside):
+        os.unlink(beside)
+    _write(beside, json.dumps({"version": 1, "paths": paths}, indent=1, sort_keys=True).encode(), None, None, 0o600)
+    os.replace(beside, path)
+    _sync_directory(os.path.dirname(path))
+
+
+def _sync_directory(path: str) -> None:
+    if not os.path.isdir(path):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _lock(directory: str) -> Iterator[None]:
+    os.makedirs(directory, 0o755, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _copy(root: str, staged: str) -> None:
+    """Copy a tree with owners and modes; links that point into it by absolute path point into the copy."""
+    shutil.copytree(root, staged, symlinks=True, ignore=_special)
+    for directory, directories, files in os.walk(staged):
+        origin = os.path.join(root, os.path.relpath(directory, staged))
+        for name in [".", *directories, *files]:
+            place, source = os.path.join(directory, name), os.path.join(origin, name)
+            status = os.lstat(source)
+            if os.path.islink(place):
+                target = os.readlink(place)
+                if target == root or target.startswith(root + os.sep):
+                    os.unlink(place)
+                    os.symlink(staged + target[len(root) :], place)
+            else:
+                os.chown(place, status.st_uid, status.st_gid)
+                os.chmod(place, stat.S_IMODE(status.st_mode))
+
+
+def _special(directory: str, names: list[str]) -> list[str]:
+    """Names of sockets, pipes and devices, which a copy leaves out."""
+    modes = {name: os.lstat(os.path.join(directory, name)).st_mode for name in names}
+    return [name for name, mode in modes.items() if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))]
+
+
+def _refusal(command: str, place: str, real: str, instead: str | None = None) -> str | None:
+    """Run a validator; None when it accepts, else its command and words with the real path in them."""
+    words = [word.replace("%s", place) for word in shlex.split(command)]
+    shown = command.replace("%s", real)
+    try:
+        done = subprocess.run(
+            words, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=_VALIDATION_SECONDS, text=True, errors="replace"
+        )
+    except FileNotFoundError as error:
+        raise ProgramMissing(f"{words[0]}, which validates {real}, is not installed") from error
+    except subprocess.TimeoutExpired:
+        return f"`{shown}`: no answer within {_VALIDATION_SECONDS} s"
+    if done.returncode == 0:
+        return None
+    output = instead or (done.stdout + done.stderr).replace(place, real).strip()
+    return f"`{shown}` (exit code {done.returncode}):\n{output}"
+
+
+@contextmanager
+def scratch(parent: str | None) -> Iterator[str]:
+    """A private directory that is gone afterwards, whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="mainstay-", dir=parent) as place:
+        yield place
