@@ -1,0 +1,48 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kernel settings: which of the wanted ones the running kernel lacks, and which it cannot be given. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NO_SUCH = "this kernel has no such setting"
+NOT_OURS = "belongs to the machine under the container"
+
+
+def path(key: str) -> str:
+    """Return the file of a key: ``net.ipv4.ip_forward`` is /proc/sys/net/ipv4/ip_forward (sysctl.d(5))."""
+    return "/proc/sys/" + (key if "/" in key else key.replace(".", "/"))
+
+
+def canonical(value: object) -> str:
+    """Return a value as the kernel prints it but with single blanks: ``4096\\t87380`` becomes ``4096 87380``."""
+    return " ".join(str(int(value) if isinstance(value, bool) else value).split())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Values to write by key, and by key the reason why one cannot be."""
+
+    write: dict[str, str] = field(default_factory=dict)
+    skip: dict[str, str] = field(default_factory=dict)
+
+
+def plan(settings: Mapping[str, object], live: Mapping[str, str | None], container: bool) -> Plan:
+    """Compare wanted settings with the live ones (None: no such key).
+
+    In a container only ``net.`` belongs to it (the network namespace); all else is the machine's and stays.
+    """
+    result = Plan()
+    for key, value in settings.items():
+        now = live[key]
+        if now is None:
+            result.skip[key] = NO_SUCH
+        elif canonical(now) == canonical(value):
+            continue
+        elif container and not key.startswith("net."):
+            result.skip[key] = NOT_OURS
+        else:
+            result.write[key] = canonical(value)
+    return result

@@ -1,0 +1,204 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module hardening_preflight."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: hardening_preflight
+short_description: Make sure that hardening will not lock the operator out
+version_added: 0.1.0
+author:
+  - "Mainstay contributors (@mainstay-platform)"
+description:
+  - Looks at the SSH session that Ansible itself came by, at the SSH server and at the wanted firewall, and fails,
+    with every reason at once, when hardening the server would end the operator's access to it.
+  - Refused are an allow-list without the operator's own address, a user without any key while password logins are
+    about to be switched off, a root login forbidden to an operator who is root, and an C(sshd_config) that does not
+    read its drop-ins first. So are addresses, networks and ports that are none.
+  - Changes nothing. Without an SSH session (a local or container connection) there is nobody to lock out.
+options:
+  ssh_allowed_sources:
+    description:
+      - Networks that may reach SSH. Empty means anyone.
+    type: list
+    elements: str
+    default: []
+  ssh_options:
+    description:
+      - Settings of C(sshd_config) that the inventory overrides.
+    type: dict
+    default: {}
+  ban_ignore:
+    description:
+      - Addresses and networks that are never banned.
+    type: list
+    elements: str
+    default: []
+  firewall_rules:
+    description:
+      - Rules as M(mainstay.platform.ufw_rules) takes them; checked here so that no error comes late.
+    type: list
+    elements: dict
+    default: []
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would return otherwise.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: N/A
+    details: It changes nothing.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: debian
+seealso:
+  - module: mainstay.platform.ufw_rules
+"""
+
+EXAMPLES = r"""
+- name: Refuse what would lock the operator out
+  mainstay.platform.hardening_preflight:
+    ssh_allowed_sources: [192.0.2.0/24]
+  register: preflight
+"""
+
+RETURN = r"""
+connected:
+  description: Whether Ansible came by SSH.
+  returned: always
+  type: bool
+source:
+  description: The operator's address, as the server sees it. Empty when not connected by SSH.
+  returned: always
+  type: str
+  sample: 192.0.2.10
+user:
+  description: The user who logged in, before any become. Empty when not connected by SSH.
+  returned: always
+  type: str
+  sample: deploy
+sshd:
+  description: Whether the server has an SSH server.
+  returned: always
+  type: bool
+ssh_ports:
+  description: Ports that the SSH server listens on, and the one that the operator came in by.
+  returned: always
+  type: list
+  elements: int
+  sample: [22]
+ssh_allowed_sources:
+  description: The allowed networks in canonical form.
+  returned: always
+  type: list
+  elements: str
+algorithms:
+  description: What the installed OpenSSH supports, by kind (C(kex), C(cipher), C(mac), C(HostKeyAlgorithms)).
+  returned: always
+  type: dict
+time_daemon:
+  description: Program that already keeps the time (C(chronyd), C(ntpd)), which systemd-timesyncd would displace.
+  returned: always
+  type: str
+"""
+
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mainstay.platform.plugins.module_utils.host import ssh, ufw
+
+KINDS = ("kex", "cipher", "mac", "HostKeyAlgorithms")
+TIME_DAEMONS = ("chronyd", "ntpd", "ntpsec", "openntpd")
+
+
+def ancestors() -> Iterator[dict[str, str]]:
+    """Yield the environments of this process and its ancestors, nearest first."""
+    pid = os.getpid()
+    while pid > 1:
+        proc = Path("/proc", str(pid))
+        try:
+            raw = (proc / "environ").read_bytes()
+            # Field 4 of stat(5) is the parent; the name in field 2 may hold blanks and parentheses.
+            pid = int((proc / "stat").read_text().rpartition(")")[2].split()[1])
+        except FileNotFoundError:
+            return
+        pairs = (item.split("=", 1) for item in raw.decode(errors="replace").split("\0") if "=" in item)
+        yield dict(pairs)
+
+
+def effective(module: AnsibleModule, sshd: str, session: ssh.Session | None) -> dict[str, list[str]]:
+    """Return what sshd would apply to the operator's session."""
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it even to check; it is on a tmpfs
+    spec = [f"user={session.user}", f"host={session.source}", f"addr={session.source}"] if session else []
+    command = [sshd, "-T"] + [word for item in spec for word in ("-C", item)]
+    rc, out, err = module.run_command(command)
+    if rc != 0:
+        module.fail_json(
+            msg=f"The SSH server's configuration is broken as it is; repair it first. sshd -T says: {err.strip()}"
+        )
+    return ssh.parse_effective(out)
+
+
+def user_has_key(session: ssh.Session, settings: dict[str, list[str]]) -> bool:
+    """Whether the operator can come back without a password."""
+    if settings.get("passwordauthentication") == ["no"] or ssh.keys_come_from_elsewhere(settings):
+        return True
+    user = pwd.getpwnam(session.user)
+    paths = map(Path, ssh.key_files(settings, user.pw_name, user.pw_dir, user.pw_uid))
+    return any(path.is_file() and ssh.has_key(path.read_text(errors="replace")) for path in paths)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "ssh_allowed_sources": {"type": "list", "elements": "str", "default": []},
+            "ssh_options": {"type": "dict", "default": {}, "no_log": False},
+            "ban_ignore": {"type": "list", "elements": "str", "default": []},
+            "firewall_rules": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    session = ssh.session(ancestors())
+    allowed, errors = ufw.sources(module.params["ssh_allowed_sources"], "hardening_ssh_allowed_sources")
+    errors += ufw.sources(module.params["ban_ignore"], "hardening_ban_ignore")[1]
+    errors += ufw.rules(module.params["firewall_rules"], "hardening_firewall_rules")[1]
+
+    sshd = module.get_bin_path("sshd", opt_dirs=["/usr/sbin"])
+    settings = effective(module, sshd, session) if sshd else {}
+    has_key = user_has_key(session, settings) if session and sshd else True
+    errors += ssh.check(session, allowed, has_key, module.params["ssh_options"])
+    if sshd and not ssh.includes_drop_ins(Path("/etc/ssh/sshd_config").read_text()):
+        errors.append(
+            "/etc/ssh/sshd_config on the server does not read its drop-ins before its own settings: make "
+            f"'Include {ssh.DROP_INS}' its first line"
+        )
+    if errors:
+        module.fail_json(
+            msg="Hardening is refused, nothing was changed:\n" + "\n".join(f"- {error}" for error in errors),
+            errors=errors,
+        )
+
+    query = module.get_bin_path("ssh") if sshd else None
+    module.exit_json(
+        changed=False,
+        connected=session is not None,
+        source=session.source if session else "",
+        user=session.user if session else "",
+        sshd=bool(sshd),
+        ssh_ports=sorted({int(p) for p in settings.get("port", [])} | ({session.server_port} if session else set())),
+        ssh_allowed_sources=allowed,
+        algorithms={kind: module.run_command([query, "-Q", kind])[1].split() if query else [] for kind in KINDS},
+        time_daemon=next((d for d in TIME_DAEMONS if module.get_bin_path(d, opt_dirs=["/usr/sbin"])), ""),
+    )
+
+
+if __name__ == "__main__":
+    main()
