@@ -36,12 +36,16 @@ PIECE = 256 * 1024
 FIRST_ANSWER = 10.0
 
 
+class MissingLibraryError(BlobError):
+    """A library is not installed for this Python."""
+
+
 def require(module: str, package: str) -> Any:
     """Import a library late, or say which package is missing for which Python. Raises BlobError."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise BlobError(
+        raise MissingLibraryError(
             f"the Python package {package} is missing for {sys.executable} ({error}); install it there, "
             f"or run with an interpreter that has it (the role mainstay.platform.runtime makes /opt/mainstay/venv/bin/python)"
         ) from None

@@ -160,21 +160,23 @@ class _Job:
         return plan.Fingerprint.of_metadata(seen.size, seen.metadata, md5), str(seen.etag)
 
     def refuse_taken(self) -> None:
-        """Where the credential may write but not look: a change on the condition that there is no such blob can never happen, but
-        how it is refused tells whether the name is taken. Anything unclear is left to the commit, which asks again."""
+        """Where the credential may write but not look: committing a block that nobody has sent must fail, but where the name is
+        taken it fails for that reason. Anything unclear is left to the real commit, which asks again."""
         core = require("azure.core", "azure-core")
         answer = self.client.call(
             self.action,
-            self._blob.set_blob_metadata,
-            {},
+            self._blob.commit_block_list,
+            [secrets.token_hex(plan.ID_LENGTH // 2)],
             match_condition=core.MatchConditions.IfMissing,
             needs="w",
-            lost=lambda failure, _: (
-                failure if failure.kind == "answer" and failure.status in (400, 404, 409, 412) else None
-            ),
+            lost=lambda failure, _: failure if failure.code in ("BlobAlreadyExists", "InvalidBlockList") else None,
         )
-        if isinstance(answer, Failure) and answer.status in (409, 412):
-            raise BlobError(f"{self.exists()}; nothing was sent. Choose another name, or set overwrite", answer)
+        if isinstance(answer, Failure) and answer.code == "BlobAlreadyExists":
+            raise BlobError(
+                f"{self.exists()}, and the credential may not read it, so it cannot be compared; nothing was sent. "
+                "Choose another name, set overwrite, or add 'r' (read) to the credential",
+                answer,
+            )
 
     def exists(self) -> str:
         client = self.client
