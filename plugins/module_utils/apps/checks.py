@@ -1,0 +1,378 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must hold across fields, apps and the server.
+
+Checks see apps that may be partly wrong: a field that has been reported is absent (in a list of scalars: None), and no
+check speaks of what it cannot know. The first sentence of each docstring is its line in ``docs/apps.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .ports import SLOTS
+from .spec import ENGINES
+from .types import PASSWORD_LENGTH, human_size, split_image
+
+App = dict[str, Any]
+Problem = str
+Found = tuple[int, str]
+
+ACME_PATH = "/.well-known/acme-challenge/"
+RESERVED_ENDINGS = ("-data", "-blue", "-green")
+
+
+def check_apps(apps: list[App]) -> list[Found]:
+    """Return every cross-field problem as (index of the app, message), ordered by app."""
+    found = [(index, problem) for index, app in enumerate(apps) for check in APP_CHECKS for problem in check(app)]
+    found += [problem for check in LIST_CHECKS for problem in check(apps)]
+    return sorted(found, key=lambda item: item[0])
+
+
+def each(app: App, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (path, item) of an app's services or databases."""
+    for index, item in enumerate(app.get(kind) or []):
+        if isinstance(item, dict):
+            yield f"{kind}[{index}]", item
+
+
+def serving(app: App) -> list[dict[str, Any]]:
+    """Return the services that run for as long as the app does."""
+    return [service for _path, service in each(app, "services") if service.get("run") == "always"]
+
+
+def owner_of(app: App, path: str) -> dict[str, Any] | None:
+    """Return the service to which nginx sends a path: the one with the longest route that it begins with."""
+    routes = [(len(route), service) for service in serving(app) for route in service.get("routes") or [] if route and path.startswith(route)]
+    return max(routes, key=lambda item: item[0])[1] if routes else None
+
+
+def _repeated(items: list[tuple[str, str | None]]) -> Iterator[tuple[str, str, str]]:
+    """Yield (path, value, path of the first one) for every value that came before."""
+    first: dict[str, str] = {}
+    for path, value in items:
+        if value is None:
+            continue
+        if value in first:
+            yield path, value, first[value]
+        first.setdefault(value, path)
+
+
+def app_names(app: App) -> Iterator[Problem]:
+    """An app's name does not end in C(-data), C(-blue) or C(-green): Compose projects of other apps do."""
+    if (app.get("name") or "").endswith(RESERVED_ENDINGS):
+        yield f"name: '{app['name']}' ends like a Compose project of its own (not {', '.join(RESERVED_ENDINGS)})"
+
+
+def names(app: App) -> Iterator[Problem]:
+    """Services and databases of an app have different names: both answer under them on its network."""
+    items = [(f"{path}.name", item.get("name")) for kind in ("services", "databases") for path, item in each(app, kind)]
+    for path, value, first in _repeated(items):
+        yield f"{path}: '{value}' is also {first}"
+
+
+def some_service(app: App) -> Iterator[Problem]:
+    """An app has at least one service that runs always."""
+    if "services" in app and not app["services"]:
+        yield "services: is empty (an app has at least one service)"
+    elif app.get("services") and all(service.get("run") == "before_release" for _path, service in each(app, "services")):
+        yield "services: nothing is left running, all have run: before_release"
+
+
+def needs_port(app: App) -> Iterator[Problem]:
+    """A service with routes, metrics or a health path has a port."""
+    for path, service in each(app, "services"):
+        if service.get("port", ...) is not None:
+            continue
+        for field in ("routes", "metrics", "health"):
+            value = service.get(field)
+            if field == "health":
+                value = value.get("path") if isinstance(value, dict) else None
+            if value:
+                yield f"{path}.{field}: needs a port (add port: the one that the service listens on)"
+        if service.get("ports"):
+            yield f"{path}.ports: needs a port (add port: the one that the service listens on)"
+
+
+def health(app: App) -> Iterator[Problem]:
+    """A health check has either a path or a command, and its timeout is longer than its interval."""
+    for path, service in each(app, "services"):
+        check = service.get("health")
+        if not isinstance(check, dict) or "path" not in check or "command" not in check:
+            continue
+        if check["path"] and check["command"]:
+            yield f"{path}.health: has both a path and a command (keep one)"
+        if not check["path"] and not check["command"]:
+            yield f"{path}.health: has neither a path nor a command (add one)"
+        if "interval" in check and "timeout" in check and check["timeout"] < check["interval"]:
+            yield f"{path}.health.timeout: {check['timeout']}s is shorter than the interval of {check['interval']}s: nothing would be asked twice"
+
+
+def before_release(app: App) -> Iterator[Problem]:
+    """A service that runs before a release has no port, routes, health, metrics or limits and is no singleton."""
+    for path, service in each(app, "services"):
+        if service.get("run") == "before_release":
+            for field in ("port", "routes", "health", "metrics", "rate_limits", "singleton"):
+                if service.get(field):
+                    yield f"{path}.{field}: means nothing for a service with run: before_release, which ends before the release starts"
+
+
+def singleton_routes(app: App) -> Iterator[Problem]:
+    """A singleton has no routes under blue_green, since two slots serve for a moment."""
+    for path, service in each(app, "services"):
+        if app.get("strategy") == "blue_green" and service.get("singleton") and service.get("routes"):
+            yield f"{path}.singleton: cannot serve routes under blue_green, where two run during a release (strategy: recreate, or no singleton)"
+
+
+def routes_and_domains(app: App) -> Iterator[Problem]:
+    """Domains need a route, and routes need a domain."""
+    services = list(each(app, "services"))
+    routed = [path for path, service in services if service.get("routes")]
+    complete = app.get("services") and all("routes" in service for _path, service in services) and None not in app["services"]
+    if app.get("domains") and complete and not routed:
+        yield "domains: no service has a route (add routes: [/] to the one that serves them)"
+    if app.get("domains", ...) == [] and routed:
+        yield f"{routed[0]}.routes: the app has no domains to be reached by (add domains)"
+
+
+def routes(app: App) -> Iterator[Problem]:
+    """A route belongs to one service of an app, and none takes the path of ACME challenges."""
+    items = [
+        (f"{path}.routes[{index}]", route) for path, service in each(app, "services") for index, route in enumerate(service.get("routes") or [])
+    ]
+    for path, value, first in _repeated(items):
+        yield f"{path}: '{value}' is already claimed by {first}"
+    for path, value in items:
+        if value and value.startswith(ACME_PATH.rstrip("/")):
+            yield f"{path}: '{value}' belongs to certbot, which answers challenges there"
+
+
+def metrics(app: App) -> Iterator[Problem]:
+    """The path of metrics is not a route, which would close the route from outside."""
+    for path, service in each(app, "services"):
+        if service.get("metrics") and service["metrics"] in (service.get("routes") or []):
+            yield f"{path}.metrics: '{service['metrics']}' is a route as well, and metrics are closed to the internet"
+
+
+def rate_limits(app: App) -> Iterator[Problem]:
+    """A rate limit lies inside a route of its own service, and a path is limited once."""
+    if any("routes" not in service or None in service["routes"] for service in serving(app)):
+        return
+    items = []
+    for path, service in each(app, "services"):
+        for index, limit in enumerate(service.get("rate_limits") or []):
+            if not isinstance(limit, dict) or "path" not in limit:
+                continue
+            where, value = f"{path}.rate_limits[{index}].path", limit["path"]
+            items.append((where, value))
+            owner = owner_of(app, value)
+            if service.get("run") == "before_release" or owner is service:
+                continue
+            own = ", ".join(service["routes"]) if service.get("routes") else "none"
+            lies = f"is served by '{owner.get('name')}'" if owner else "lies in no route"
+            yield f"{where}: '{value}' {lies} (routes of this service: {own})"
+    for path, value, first in _repeated(items):
+        yield f"{path}: '{value}' is already limited by {first}"
+
+
+def images(app: App) -> Iterator[Problem]:
+    """An image that follows the release in one service is not pinned to another tag in a second, and at least one follows it."""
+    release = app.get("release")
+    parts = [(path, *split_image(service["image"])) for path, service in each(app, "services") if service.get("image")]
+    if not release or not parts:
+        return
+    following = {repository: path for path, repository, tag, digest in reversed(parts) if tag == release and not digest}
+    complete = all(service.get("image") for _path, service in each(app, "services"))
+    if not following and complete:
+        yield f"release: '{release}' is used by no service: every image has a tag or digest of its own"
+    for path, repository, tag, digest in parts:
+        if repository in following and (tag != release or digest):
+            yield f"{path}.image: pins '{digest or tag}', while {following[repository]} runs the same image at release '{release}' (leave the tag out)"
+
+
+def memory_reservation(app: App) -> Iterator[Problem]:
+    """No memory reservation is above its limit."""
+    for path, service in each(app, "services"):
+        limit, kept = service.get("memory"), service.get("memory_reservation")
+        if limit and kept and kept > limit:
+            yield f"{path}.memory_reservation: {human_size(kept)} is more than the limit of {human_size(limit)}"
+
+
+def mounts(app: App) -> Iterator[Problem]:
+    """A path in a container is mounted once, and a volume is not named like a database, whose directory it would share."""
+    databases = {item.get("name") for _path, item in each(app, "databases")} - {None}
+    for path, service in each(app, "services"):
+        items = [(f"{path}.tmpfs", value) for value in service.get("tmpfs") or []]
+        for index, volume in enumerate(service.get("volumes") or []):
+            if isinstance(volume, dict):
+                items.append((f"{path}.volumes[{index}].path", volume.get("path")))
+                if volume.get("name") in databases:
+                    yield f"{path}.volumes[{index}].name: '{volume['name']}' is the directory of the database of that name (choose another)"
+        for where, value, first in _repeated(items):
+            yield f"{where}: '{value}' is already mounted by {first}"
+
+
+def slot_ports(app: App) -> Iterator[Problem]:
+    """A port override has two different ports."""
+    for path, service in each(app, "services"):
+        override = service.get("ports")
+        if isinstance(override, dict) and override.get("blue", 0) == override.get("green", 1):
+            yield f"{path}.ports: blue and green are both {override['blue']} (two slots run at once)"
+
+
+def variables(app: App) -> Iterator[Problem]:
+    """A variable is set in env or in secrets, not in both."""
+    secrets = app.get("secrets") or {}
+    for path, env in [("env", app.get("env")), *((f"{path}.env", service.get("env")) for path, service in each(app, "services"))]:
+        for key in env or {}:
+            if key in secrets:
+                yield f"{path}.{key}: is in secrets as well (keep it in secrets only)"
+
+
+def leaked(app: App) -> Iterator[Problem]:
+    """No password and no secret is part of an environment variable or a command, where anyone on the server reads it."""
+    known = [(f"the password of {path}", item.get("password")) for path, item in each(app, "databases")]
+    known += [(f"secrets.{key}", value) for key, value in (app.get("secrets") or {}).items()]
+    known = [(what, value) for what, value in known if value and len(value) >= PASSWORD_LENGTH]
+    places = [(f"env.{key}", value) for key, value in (app.get("env") or {}).items()]
+    for path, service in each(app, "services"):
+        places += [(f"{path}.env.{key}", value) for key, value in (service.get("env") or {}).items()]
+        places += [(f"{path}.command[{index}]", value) for index, value in enumerate(service.get("command") or [])]
+        check = service.get("health")
+        places += [(f"{path}.health.command[{index}]", value) for index, value in enumerate((check or {}).get("command") or [])]
+    for path, value in places:
+        what = next((what for what, secret in known if value and secret in value), None)
+        if what:
+            yield f"{path}: holds {what} (move it to secrets)"
+
+
+def engines(app: App) -> Iterator[Problem]:
+    """Redis has neither users nor named databases."""
+    for path, database in each(app, "databases"):
+        engine = ENGINES.get(database.get("engine", ""))
+        for field in ("user", "database"):
+            if engine and not engine.has_users and database.get(field):
+                yield f"{path}.{field}: {database['engine']} has none (leave it out)"
+
+
+def app_names_once(apps: list[App]) -> Iterator[Found]:
+    """Apps have different names."""
+    first: dict[str, int] = {}
+    for index, app in enumerate(apps):
+        if app.get("name") in first:
+            yield index, f"name: '{app['name']}' is also the name of apps[{first[app['name']]}]"
+        elif app.get("name"):
+            first[app["name"]] = index
+
+
+def domains_once(apps: list[App]) -> Iterator[Found]:
+    """A domain belongs to one app and is listed once."""
+    first: dict[str, tuple[int, str]] = {}
+    for index, app in enumerate(apps):
+        for number, domain in enumerate(app.get("domains") or []):
+            if domain in first:
+                where, name = first[domain]
+                other = "listed twice" if where == index else f"also a domain of apps[{where}] '{name}'"
+                yield index, f"domains[{number}]: '{domain}' is {other}"
+            elif domain:
+                first[domain] = (index, app.get("name") or "?")
+
+
+def ports_once(apps: list[App]) -> Iterator[Found]:
+    """No two services have the same loopback port."""
+    first: dict[int, str] = {}
+    for index, app in enumerate(apps):
+        for path, service in each(app, "services"):
+            if service.get("run") != "always" or not service.get("port"):
+                continue
+            who = f"'{app.get('name')}', service '{service.get('name')}'"
+            for slot in SLOTS:
+                number = (service.get("ports") or {}).get(slot)
+                if number is None:
+                    continue
+                if number in first and first[number] != who:
+                    yield index, f"{path}.ports.{slot}: {number} is also a port of {first[number]} (set {path}.ports: {{blue: …, green: …}} to two free ones, 20000 to 29999)"
+                first.setdefault(number, who)
+
+
+def backups_once(apps: list[App]) -> Iterator[Found]:
+    """No two backup jobs, which are named C(<app>-<database>), have the same name."""
+    first: dict[str, tuple[int, str]] = {}
+    for index, app in enumerate(apps):
+        for path, database in each(app, "databases"):
+            if not app.get("name") or not database.get("name"):
+                continue
+            job = f"{app['name']}-{database['name']}"
+            where, owner = first.setdefault(job, (index, app["name"]))
+            if owner != app["name"]:
+                yield index, f"{path}.name: its backup job would be '{job}', as one of apps[{where}] '{owner}' already is (rename either)"
+
+
+APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
+    app_names,
+    some_service,
+    names,
+    routes_and_domains,
+    routes,
+    needs_port,
+    health,
+    metrics,
+    rate_limits,
+    before_release,
+    singleton_routes,
+    images,
+    memory_reservation,
+    mounts,
+    slot_ports,
+    engines,
+    variables,
+    leaked,
+)
+LIST_CHECKS: tuple[Callable[[list[App]], Iterator[Found]], ...] = (app_names_once, domains_once, ports_once, backups_once)
+
+
+def memory_needed(apps: list[App]) -> tuple[int, int, str | None]:
+    """Return (bytes while nothing is released, bytes on top while the costliest app is released, name of that app).
+
+    blue_green runs both slots of everything but singletons at once; a migration runs beside the old release. Apps are
+    released one after another.
+    """
+    steady, extra, costliest = 0, 0, None
+    for app in apps:
+        running = serving(app)
+        steady += sum(service["memory"] for service in running) + sum(database["memory"] for database in app["databases"])
+        once = max((service["memory"] for service in app["services"] if service["run"] == "before_release"), default=0)
+        second = sum(service["memory"] for service in running if not service["singleton"]) if app["strategy"] == "blue_green" else 0
+        if max(once, second) > extra:
+            extra, costliest = max(once, second), app["name"]
+    return steady, extra, costliest
+
+
+def check_capacity(apps: list[App], server: dict[str, Any]) -> list[str]:
+    """The memory limits of everything that runs at once, and no single CPU limit, are above what the server has."""
+    errors = []
+    for index, app in enumerate(apps):
+        for path, item in [*each(app, "services"), *each(app, "databases")]:
+            if "cpus" in server and item.get("cpus") and item["cpus"] > server["cpus"]:
+                errors.append(f"apps[{index}] '{app.get('name')}': {path}.cpus: {item['cpus']:g} is more than the server's {server['cpus']:g}")
+    complete = all(
+        app.keys() >= {"name", "services", "databases", "strategy"}
+        and all(item and item.keys() >= {"memory"} for item in app["databases"])
+        and all(item and item.keys() >= {"memory", "run", "singleton"} for item in app["services"])
+        for app in apps
+    )
+    if not complete or not server.keys() >= {"memory", "reserved"}:
+        return errors
+    steady, extra, costliest = memory_needed(apps)
+    needed = steady + extra + server["reserved"]
+    if needed > server["memory"]:
+        parts = [f"{human_size(steady)} for apps and databases"]
+        if extra:
+            parts.append(f"{human_size(extra)} more while '{costliest}' is released")
+        parts.append(f"{human_size(server['reserved'])} reserved")
+        errors.append(
+            f"server.memory: {human_size(server['memory'])} is less than the limits add up to: {' + '.join(parts)} = {human_size(needed)} "
+            "(lower limits, use strategy: recreate, or take a larger server)"
+        )
+    return errors

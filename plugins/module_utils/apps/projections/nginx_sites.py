@@ -1,0 +1,75 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sites for the ``nginx`` role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..checks import owner_of, serving
+
+HEADER_NAMES = {
+    "csp": "Content-Security-Policy",
+    "hsts": "Strict-Transport-Security",
+    "frame_options": "X-Frame-Options",
+    "content_type_options": "X-Content-Type-Options",
+    "referrer_policy": "Referrer-Policy",
+    "permissions_policy": "Permissions-Policy",
+    "opener_policy": "Cross-Origin-Opener-Policy",
+}
+
+
+def nginx_sites(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a site for every app that nginx serves or fetches metrics for; one without domains has the latter only."""
+    sites = [_site(app) for app in apps]
+    return [site for site in sites if site["upstreams"]]
+
+
+def upstreams(app: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the upstreams of an app: ``[{name: shop_web, service: web, ports: {blue: 20011, green: 20012}}]``."""
+    return [
+        {"name": _upstream(app, service), "service": service["name"], "ports": dict(service["ports"])}
+        for service in serving(app)
+        if service["routes"] or service["metrics"]
+    ]
+
+
+def _upstream(app: dict[str, Any], service: dict[str, Any]) -> str:
+    return f"{app['name']}_{service['name']}"
+
+
+def _site(app: dict[str, Any]) -> dict[str, Any]:
+    services = serving(app)
+    routes = [{"path": path, "upstream": _upstream(app, service)} for service in services for path in service["routes"]]
+    measured = [service for service in services if service["metrics"]]
+    limits = [(limit, _upstream(app, service)) for service in services for limit in service["rate_limits"]]
+    return {
+        "name": app["name"],
+        "domains": list(app["domains"]),
+        "certificate": app["name"],
+        "upstreams": upstreams(app),
+        "routes": sorted(routes, key=_longest_first),
+        "private": sorted({service["metrics"] for service in measured if owner_of(app, service["metrics"]) is service}),
+        "metrics": [
+            {"location": f"/{app['name']}/{service['name']}", "upstream": _upstream(app, service), "path": service["metrics"]}
+            for service in measured
+        ],
+        "rate_limits": sorted(
+            (
+                {"path": limit["path"], "upstream": upstream, "zone": f"{app['name']}_{number}", "rate": _nginx_rate(limit["rate"]), "burst": limit["burst"]}
+                for number, (limit, upstream) in enumerate(limits)
+            ),
+            key=_longest_first,
+        ),
+        "headers": {HEADER_NAMES[key]: value for key, value in app["headers"].items() if value},
+    }
+
+
+def _longest_first(item: dict[str, Any]) -> tuple[int, str]:
+    return -len(item["path"]), item["path"]
+
+
+def _nginx_rate(rate: str) -> str:
+    """``5/m`` → ``5r/m``, as limit_req_zone writes it."""
+    count, per = rate.split("/")
+    return f"{count}r/{per}"
