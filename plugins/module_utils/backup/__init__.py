@@ -1,0 +1,4 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Backups: engines, manifest, verification, the way back. Knows nothing of where backups are stored."""

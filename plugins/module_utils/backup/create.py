@@ -1,0 +1,200 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Making a backup: room, dump, full verification at birth, manifest, and only then its name."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine, Source
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
+    BAD,
+    NOT_VERIFIED,
+    OK,
+    BackupError,
+    Check,
+    Findings,
+    describe,
+    differences,
+    overall,
+    shorten,
+)
+
+# How much larger than the one before a backup is expected to be, at most.
+GROWTH = 1.25
+SPARE = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is backed up, and where the file goes. ``prefix`` is the start of the file's name: ``pg-backup``."""
+
+    name: str
+    app: str
+    database: str
+    engine: str
+    databases: tuple[str, ...]
+    directory: Path
+    prefix: str
+    locks: Path
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock says that somebody is at work on this job."""
+        return self.locks / f"{self.name}.lock"
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A backup that is there."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+
+def manifests_in(directory: Path) -> list[dict[str, Any]]:
+    """The manifests of all backups in a directory that can be read, oldest first."""
+    found = []
+    for path in sorted(directory.glob(f"*{files.MANIFEST}")):
+        if files.backup_of(path).exists():
+            try:
+                found.append(manifests.load(path))
+            except BackupError:
+                continue
+    return sorted(found, key=lambda item: str(item["set"]))
+
+
+def expected_size(previous: dict[str, Any] | None, engine: Engine) -> tuple[int, str] | None:
+    """How many bytes to expect, and why. None when nobody knows."""
+    if previous:
+        return (
+            int(previous["size"] * GROWTH) + SPARE,
+            f"the backup before took {files.size_text(previous['size'])}",
+        )
+    estimate = engine.estimate()
+    return None if estimate is None else (estimate + SPARE, f"the database takes {files.size_text(estimate)}")
+
+
+def source_check(source: Source, findings: Findings) -> Check:
+    """Whether the file holds what the server said it had when it was dumped."""
+    if findings.counts is None:
+        return Check("source", NOT_VERIFIED, "nothing could be counted in the file")
+    if source.counts is None:
+        return Check("source", NOT_VERIFIED, "the server was not asked for its counts")
+    wrong = differences(source.counts, findings.counts)
+    if not wrong:
+        return Check("source", OK, "counts are those of the source")
+    if source.same_snapshot:
+        return Check("source", BAD, f"not what the source had: {shorten(wrong)}")
+    after = source.counts_after or {}
+    names = set(source.counts) | set(after) | set(findings.counts)
+    outside = [
+        f"{name}: {before} before, {later} after, {have} in the file"
+        for name in sorted(names)
+        for before, later, have in [(source.counts.get(name, 0), after.get(name, 0), findings.counts.get(name, 0))]
+        if not min(before, later) <= have <= max(before, later)
+    ]
+    if not outside:
+        return Check("source", OK, "counts lie between those of the source before and after")
+    moving = source.counts != after
+    reason = f"the source {'changed meanwhile' if moving else 'had something else'}: {shorten(outside)}"
+    return Check("source", NOT_VERIFIED if moving else BAD, reason, required=not moving)
+
+
+def pieces(job: Job, engine: type[Engine]) -> list[str]:
+    """What becomes a file of its own: every database, or the server as a whole."""
+    return [""] if engine.whole_server or not job.databases else list(job.databases)
+
+
+def file_names(job: Job, engine: type[Engine], started: float) -> list[tuple[str, str]]:
+    """Pairs of database and file name. Names of one database are those of row 0-31; several carry their database."""
+    parts = pieces(job, engine)
+    stamp = manifests.set_id(started)
+    return [
+        (part, f"{job.prefix}-{stamp}{f'-{_plain(part)}' if len(parts) > 1 else ''}{engine.suffix}") for part in parts
+    ]
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._-" else f"%{ord(letter):02x}" for letter in name)
+
+
+def create(
+    job: Job,
+    kind: type[Engine],
+    connect: Callable[[str], Engine],
+    clock: Callable[[], float] = time.time,
+) -> list[Made]:
+    """Back up every piece of a job. ``connect`` makes the engine for one database.
+
+    Raises BackupError when the job is being worked on already, there is no room, the dump fails or is bad. Nothing is
+    left then that looks like a backup, and older backups are as they were.
+    """
+    with files.lock(job.lock, f"backup job '{job.name}'"):
+        files.private_directory(job.directory)
+        for path in files.leftovers(job.directory):
+            path.unlink()
+        started = clock()
+        while any((job.directory / name).exists() for _part, name in file_names(job, kind, started)):
+            started += 1
+        earlier = manifests_in(job.directory)
+        return [
+            _piece(job, connect(part), part, name, started, earlier, clock)
+            for part, name in file_names(job, kind, started)
+        ]
+
+
+def _piece(
+    job: Job,
+    engine: Engine,
+    part: str,
+    name: str,
+    started: float,
+    earlier: list[dict[str, Any]],
+    clock: Callable[[], float],
+) -> Made:
+    databases = [part] if part else list(job.databases)
+    previous = next((item for item in reversed(earlier) if item.get("databases") == databases), None)
+    if expected := expected_size(previous, engine):
+        files.check_room(job.directory, *expected)
+    began = max(started, clock())
+    with files.partial(job.directory, name) as file:
+        source = engine.dump(file.write)
+        file.close()
+        findings = engine.examine(file.path)
+        checks = [*findings.checks, source_check(source, findings)]
+        if overall(checks) == BAD:
+            raise BackupError(f"the dump is bad, and was thrown away: {describe(checks, BAD)}")
+        manifest = manifests.build(
+            identity={
+                "set": manifests.set_id(started),
+                "job": job.name,
+                "app": job.app,
+                "database": job.database,
+                "databases": databases,
+                "engine": job.engine,
+            },
+            file=name,
+            size=file.size,
+            sha256=file.sha256,
+            started=began,
+            finished=max(began, clock()),
+            source=source,
+            findings=findings,
+            checks=checks,
+        )
+        # The manifest goes first: a manifest without a backup is nothing, a backup without one would look like one.
+        with files.partial(job.directory, name + files.MANIFEST) as paper:
+            paper.write(manifests.dump(manifest).encode())
+            paper.close()
+            paper.commit()
+        file.commit()
+    files.sync_directory(job.directory)
+    return Made(job.directory / name, manifest)

@@ -1,0 +1,89 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What all engines have in common: the target they work on, and the interface that create, verify and restore use."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import CHUNK, Place
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import Findings
+
+Sink = Callable[[bytes], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What to back up or to check: where its tools run, and how they reach the server from there.
+
+    Without ``host`` tools use the socket or loopback address that is the engine's default. ``database`` is empty where
+    the whole server is meant. ``timeout`` in seconds bounds every tool that reads or writes all data.
+    """
+
+    place: Place
+    user: str = ""
+    password: str = dataclasses.field(default="", repr=False)
+    database: str = ""
+    host: str = ""
+    port: int = 0
+    timeout: float = 4 * 3600
+
+
+@dataclasses.dataclass
+class Source:
+    """What is known of the server and of its data from the dump itself.
+
+    ``counts`` as the server reported them; ``same_snapshot`` whether they are of the very data that was dumped. Where
+    they are not, ``counts_after`` is a second look, and ``note`` says it in words for the manifest.
+    """
+
+    server_version: str
+    tool_version: str
+    counts: dict[str, int] | None
+    same_snapshot: bool
+    note: str
+    counts_after: dict[str, int] | None = None
+
+
+class Engine(Protocol):
+    """One kind of database."""
+
+    name: str
+    suffix: str
+    whole_server: bool
+
+    def __init__(self, target: Target) -> None: ...
+
+    def estimate(self) -> int | None:
+        """About how many bytes a dump will take at most, where the server can say."""
+
+    def dump(self, write: Sink) -> Source:
+        """Hand a consistent dump to ``write``, piece by piece. Raises ToolError."""
+
+    def counts(self) -> dict[str, int]:
+        """What is in the live database now. Raises ToolError."""
+
+    def look(self, path: Path) -> Findings:
+        """A glance at the structure: no tool, no reading of the whole."""
+
+    def examine(self, path: Path) -> Findings:
+        """Decode every byte and check every checksum that the format has."""
+
+    def restore(self, path: Path) -> None:
+        """Put the dump in place of what is there. Raises ToolError; says whether anything was changed."""
+
+
+def chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """All of a stream, in pieces."""
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def pump(stream: IO[bytes], write: Sink) -> None:
+    """Hand all of a stream on."""
+    for chunk in chunks(stream):
+        write(chunk)

@@ -1,0 +1,192 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files that are either whole or not there: partial names, locks, leftovers, room on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+
+PARTIAL = ".partial-"
+MANIFEST = ".manifest.json"
+CHUNK = 1 << 20
+
+
+class PartialFile:
+    """A file under a name that nothing takes for a backup. Counts and hashes what is written in the same pass."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.path = directory / (PARTIAL + name)
+        self.target = directory / name
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+    def write(self, data: bytes) -> None:
+        """Append all of ``data``. Raises BackupError with the numbers when the disk is full."""
+        self._digest.update(data)
+        self.size += len(data)
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            raise _full(self.path.parent, self.size, error) from error
+
+    @property
+    def sha256(self) -> str:
+        """The digest of everything written so far, in hex."""
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """Put the content on the disk for good."""
+        if self._fd < 0:
+            return
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise _full(self.path.parent, self.size, error) from error
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def discard(self) -> None:
+        """Leave nothing of it, unless it has its final name already."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self.path.unlink(missing_ok=True)
+
+    def commit(self) -> None:
+        """Give it its final name."""
+        self.path.rename(self.target)
+
+
+def _full(directory: Path, written: int, error: OSError) -> BaseException:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    return BackupError(
+        f"no space left in {directory} after {size_text(written)}: free some space there or lower keep_local; "
+        "what was written has been removed, older backups are untouched"
+    )
+
+
+@contextlib.contextmanager
+def partial(directory: Path, name: str) -> Iterator[PartialFile]:
+    """A partial file that is gone when the block ends without having committed it."""
+    file = PartialFile(directory, name)
+    try:
+        yield file
+    finally:
+        file.discard()
+
+
+def write_atomic(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a small file as a whole."""
+    temporary = path.with_name(f"{PARTIAL}{path.name}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in a directory survive a power cut."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def private_directory(path: Path) -> None:
+    """Make a directory that only its owner can enter; its parents are left as they are, or made the same way."""
+    for folder in reversed([path, *path.parents]):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def leftovers(directory: Path) -> list[Path]:
+    """What killed runs have left: partial files, and manifests whose backup never got its name."""
+    if not directory.is_dir():
+        return []
+    orphans = [path for path in directory.glob(f"*{MANIFEST}") if not backup_of(path).exists()]
+    return sorted([*directory.glob(f"{PARTIAL}*"), *orphans])
+
+
+def manifest_of(path: Path) -> Path:
+    """Where the manifest of a backup lies."""
+    return path.with_name(path.name + MANIFEST)
+
+
+def backup_of(manifest: Path) -> Path:
+    """The backup that a manifest describes."""
+    return manifest.with_name(manifest.name.removesuffix(MANIFEST))
+
+
+@contextlib.contextmanager
+def lock(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock while the block runs. Raises BackupError at once when somebody else holds it, and says who."""
+    private_directory(path.parent)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            file.seek(0)
+            holder = file.read().strip() or "an unknown process"
+            raise BackupError(f"{what} is being worked on already, by {holder}; nothing was done") from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def check_room(directory: Path, needed: int, basis: str) -> None:
+    """Raise BackupError, with the numbers, when ``directory`` has not ``needed`` bytes free."""
+    stat = os.statvfs(directory)
+    free = stat.f_bavail * stat.f_frsize
+    if free < needed:
+        raise BackupError(
+            f"not enough space in {directory}: {size_text(free)} free, about {size_text(needed)} needed ({basis}); "
+            "free some space there or lower keep_local; nothing was done"
+        )
+
+
+def sha256_of(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file, in one pass."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb", buffering=0) as file:
+        buffer = bytearray(CHUNK)
+        view = memoryview(buffer)
+        while count := file.readinto(buffer):
+            digest.update(view[:count])
+            size += count
+    return size, digest.hexdigest()
+
+
+def size_text(size: float) -> str:
+    """A size for people: ``2.7 GiB``."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

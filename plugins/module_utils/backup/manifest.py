@@ -1,0 +1,122 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manifest beside each backup: what it is, what it must weigh, and what it must bring back."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Source
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
+    BackupError,
+    Check,
+    Findings,
+    overall,
+)
+
+FORMAT = 1
+REQUIRED = {
+    "format": int,
+    "set": str,
+    "job": str,
+    "app": str,
+    "engine": str,
+    "file": str,
+    "size": int,
+    "sha256": str,
+    "started": str,
+    "finished": str,
+    "verification": dict,
+}
+
+Manifest = dict[str, Any]
+
+
+def timestamp(moment: float) -> str:
+    """A moment in seconds since 1970 as ``2026-11-21T02:00:00Z``."""
+    return datetime.datetime.fromtimestamp(int(moment), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> float:
+    """The reverse of ``timestamp``. Raises ValueError."""
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def set_id(started: float) -> str:
+    """The id of a set that was started then: ``20261121-020000``."""
+    return datetime.datetime.fromtimestamp(int(started), datetime.timezone.utc).strftime("%Y%m%d-%H%M%S")
+
+
+def build(
+    *,
+    identity: dict[str, Any],
+    file: str,
+    size: int,
+    sha256: str,
+    started: float,
+    finished: float,
+    source: Source,
+    findings: Findings,
+    checks: Sequence[Check],
+) -> Manifest:
+    """Put a manifest together. ``identity`` holds set, job, app, database, databases and engine."""
+    counts = findings.counts if findings.counts is not None else source.counts
+    return {
+        "format": FORMAT,
+        **identity,
+        "file": file,
+        "size": size,
+        "sha256": sha256,
+        "started": timestamp(started),
+        "finished": timestamp(finished),
+        "duration": round(finished - started, 3),
+        "server_version": source.server_version or findings.server or "",
+        "tool_version": source.tool_version,
+        "counts": counts or {},
+        "volatile": findings.volatile or {},
+        "same_snapshot": source.same_snapshot,
+        "note": source.note,
+        "content": {"sha256": findings.content, "tool": findings.tool} if findings.content else None,
+        "verification": {
+            "level": "full",
+            "verdict": overall(checks),
+            "at": timestamp(finished),
+            "checks": [check.as_dict() for check in checks],
+        },
+    }
+
+
+def dump(manifest: Manifest) -> str:
+    """A manifest as it is written."""
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+
+
+def parse(text: str, name: str = "the manifest") -> Manifest:
+    """Read a manifest. Raises BackupError when it is none, is damaged or of a newer kind."""
+    try:
+        manifest = json.loads(text)
+    except ValueError as error:
+        raise BackupError(f"{name} is damaged: {error}") from error
+    if not isinstance(manifest, dict):
+        raise BackupError(f"{name} is not a manifest")
+    wrong = [key for key, kind in REQUIRED.items() if not isinstance(manifest.get(key), kind)]
+    if wrong:
+        raise BackupError(f"{name} is damaged: {', '.join(wrong)} missing or of the wrong kind")
+    if manifest["format"] > FORMAT:
+        raise BackupError(f"{name} has format {manifest['format']}, this version reads up to {FORMAT}")
+    return manifest
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest from a file. Raises BackupError when there is none or it is damaged."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError as error:
+        raise BackupError(f"there is no manifest {path}") from error
+    except UnicodeDecodeError as error:
+        raise BackupError(f"{path} is damaged: {error}") from error

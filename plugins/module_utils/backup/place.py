@@ -1,0 +1,172 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where an engine's tools run: in its container or on this host. Streams, watches the clock and every exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+
+CHUNK = 1 << 18
+ERROR_TAIL = 2000
+
+# Runs a tool at low priority and ends it when the standard input closes: whoever started it is dead then, and a
+# process in a container would go on without him.
+GUARD = """
+command -v ionice >/dev/null 2>&1 && set -- ionice -c 2 -n 7 "$@"
+command -v nice >/dev/null 2>&1 && set -- nice -n 10 "$@"
+exec 3<&0
+"$@" </dev/null 3<&- & child=$!
+{ cat <&3; kill "$child"; } >/dev/null 2>&1 & watcher=$!
+wait "$child"; status=$?
+kill "$watcher" 2>/dev/null
+exit "$status"
+"""
+
+
+class ToolError(BackupError):
+    """A tool that failed, was missing or took too long. ``missing`` tells the second from the others."""
+
+    def __init__(self, message: str, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class Running:
+    """A tool at work: ``stdout`` to be read, ``errors()`` what it has complained about so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What the tool prints."""
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """Where an interactive tool takes its orders."""
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    def errors(self) -> str:
+        """All of standard error."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A container by its name, or this host when there is none."""
+
+    container: str | None = None
+
+    def __str__(self) -> str:
+        return f"container '{self.container}'" if self.container else "this host"
+
+    def command(self, argv: Sequence[str], env: Mapping[str, str], guarded: bool = False) -> list[str]:
+        """The command to start. Values of ``env`` are secrets: only their names are on the command line."""
+        wrapped = ["sh", "-c", GUARD, "sh", *argv] if guarded else list(argv)
+        if self.container is None:
+            return wrapped
+        names = [part for name in sorted(env) for part in ("--env", name)]
+        return ["docker", "exec", "--interactive", *names, self.container, *wrapped]
+
+    @contextlib.contextmanager
+    def running(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        source: IO[bytes] | None = None,
+        guarded: bool = False,
+        timeout: float = 3600,
+    ) -> Iterator[Running]:
+        """Start a tool, and see to it that it has ended well when the block ends.
+
+        ``source`` becomes its standard input. ``guarded`` tools have low priority and die with us. Raises ToolError
+        when it is missing, fails or takes more than ``timeout`` seconds. When the block raises, it is killed.
+        """
+        env = env or {}
+        with tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
+            try:
+                process = subprocess.Popen(
+                    self.command(argv, env, guarded),
+                    stdin=source if source is not None else subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env={**os.environ, **env},
+                )
+            except FileNotFoundError as error:
+                program = "docker" if self.container else argv[0]
+                raise ToolError(f"{program} is not installed on this host", missing=True) from error
+            stack.callback(_end, process)
+            late = threading.Event()
+
+            def kill() -> None:
+                late.set()
+                process.kill()
+
+            timer = threading.Timer(timeout, kill)
+            timer.daemon = True
+            timer.start()
+            stack.callback(timer.cancel)
+            tool = Running(process, log)
+            try:
+                yield tool
+                if process.stdin and not guarded:
+                    with contextlib.suppress(BrokenPipeError):
+                        process.stdin.close()
+                status = process.wait()
+            except Exception as error:
+                if late.is_set():
+                    raise _late(argv[0], self, timeout) from error
+                raise
+            if late.is_set():
+                raise _late(argv[0], self, timeout)
+            if status != 0:
+                raise self.failure(argv[0], status, tool.errors())
+
+    def failure(self, program: str, status: int, errors: str) -> ToolError:
+        """What to raise for a tool that ended with this status and these last words."""
+        said = errors.strip()[-ERROR_TAIL:] or "it said nothing"
+        if self.container and ("No such container" in said or "is not running" in said):
+            return ToolError(f"{self} is not there or not running: {said}")
+        missing = status == 127 or (status == 126 and "executable file not found" in said)
+        if missing:
+            return ToolError(f"{program} is not installed in {self}: {said}", missing=True)
+        return ToolError(f"{program} in {self} failed with status {status}: {said}")
+
+    def run(self, argv: Sequence[str], **options: Any) -> str:
+        """Run a tool with little to say and return what it printed. Raises ToolError like ``running``."""
+        with self.running(argv, **options) as tool:
+            if tool.process.stdin:
+                tool.process.stdin.close()
+                tool.process.stdin = None
+            return tool.stdout.read().decode(errors="replace")
+
+
+def _late(program: str, place: Place, timeout: float) -> ToolError:
+    return ToolError(f"{program} in {place} did not finish within {timeout:.0f} s and was stopped")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Leave nothing behind of a process, whatever state it is in."""
+    if process.poll() is None:
+        process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+    process.wait()

@@ -1,0 +1,212 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""PostgreSQL: pg_dump in its custom format, counts from the dump's own snapshot, checks by decoding all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import pg_text
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Running, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
+    BAD,
+    NOT_VERIFIED,
+    OK,
+    BackupError,
+    Check,
+    Findings,
+)
+
+MAGIC = b"PGDMP"
+CUSTOM_FORMAT = 1
+MARK = "-- mainstay: end of answer --"
+
+# The tables whose rows pg_dump writes: those of extensions are only dumped where an extension asks for it.
+_TABLES = """
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1
+"""
+LOCK = rf"""
+SELECT pg_catalog.format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', n.nspname, c.relname) {_TABLES} \gexec
+"""
+COUNT = rf"""
+SELECT pg_catalog.format('SELECT pg_catalog.json_build_array(%L::text, %L::text, count(*)) FROM ONLY %I.%I',
+  n.nspname, c.relname, n.nspname, c.relname) {_TABLES} \gexec
+"""  # noqa: S608 - nothing from outside is in it
+BEGIN = (
+    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '5min';"
+    " SET row_security = off; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+)
+
+
+def conninfo(target: Target, database: str | None = None) -> str:
+    """A connection string without the password; quoting makes any database name safe."""
+    fields = {
+        "dbname": database or target.database,
+        "user": target.user,
+        "host": target.host,
+        "port": str(target.port or ""),
+        "connect_timeout": "20",
+        "application_name": "mainstay-backup",
+    }
+    return " ".join(
+        "{}='{}'".format(key, value.replace("\\", "\\\\").replace("'", "\\'")) for key, value in fields.items() if value
+    )
+
+
+def parse_counts(lines: list[str]) -> dict[str, int]:
+    """Counts from lines such as ``["public", "users", 3]``."""
+    return {pg_text.table_name(schema, table): rows for schema, table, rows in map(json.loads, lines)}
+
+
+class _Session:
+    """A psql that is kept open, so that several steps share one transaction."""
+
+    def __init__(self, tool: Running) -> None:
+        self._tool = tool
+
+    def ask(self, sql: str) -> list[str]:
+        """Send statements and return the lines of the answer. Raises ToolError when psql gave up."""
+        lines: list[str] = []
+        with contextlib.suppress(BrokenPipeError):
+            self._tool.stdin.write(f"{sql}\n\\echo '{MARK}'\n".encode())
+            self._tool.stdin.flush()
+        for raw in self._tool.stdout:
+            line = raw.decode(errors="replace").rstrip("\n")
+            if line == MARK:
+                return lines
+            lines.append(line)
+        raise ToolError(f"psql gave up: {self._tool.errors().strip() or 'it said nothing'}")
+
+
+class PostgreSQL:
+    """One database of a PostgreSQL server."""
+
+    name = "postgresql"
+    suffix = ".dump"
+    whole_server = False
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._place = target.place
+        self._env = {"PGPASSWORD": target.password} if target.password else {}
+
+    @contextlib.contextmanager
+    def _session(self, database: str | None = None) -> Iterator[_Session]:
+        command = [
+            "psql",
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-w",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            conninfo(self._target, database),
+        ]
+        env = {**self._env, "PGCLIENTENCODING": "UTF8"}
+        with self._place.running(command, env=env, timeout=self._target.timeout) as tool:
+            yield _Session(tool)
+
+    def estimate(self) -> int | None:
+        """The size of the database on the server's disk: a compressed dump is nearly always smaller."""
+        with self._session() as session:
+            return int(session.ask("SELECT pg_catalog.pg_database_size(pg_catalog.current_database());")[0])
+
+    def dump(self, write: Sink) -> Source:
+        """Dump one snapshot, and count its rows in the same snapshot."""
+        with self._session() as session:
+            session.ask(BEGIN)
+            snapshot = session.ask("SELECT pg_catalog.pg_export_snapshot();")[0]
+            server = session.ask("SHOW server_version;")[0]
+            # Without locks a table that is emptied or dropped meanwhile would be counted as it is by then.
+            session.ask(LOCK)
+            command = ["pg_dump", "-Fc", "-w", f"--snapshot={snapshot}", "-d", conninfo(self._target)]
+            with self._place.running(command, env=self._env, guarded=True, timeout=self._target.timeout) as tool:
+                pump(tool.stdout, write)
+            counts = parse_counts(session.ask(COUNT))
+            session.ask("COMMIT;")
+        return Source(
+            server_version=server,
+            tool_version=self._place.run(["pg_dump", "--version"]).strip(),
+            counts=counts,
+            same_snapshot=True,
+            note="rows were counted in the snapshot that was dumped",
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Rows per table, empty when there is no such database."""
+        if not self._exists():
+            return {}
+        with self._session() as session:
+            session.ask(BEGIN)
+            return parse_counts(session.ask(COUNT))
+
+    def _exists(self) -> bool:
+        name = self._target.database.replace("'", "''")
+        with self._session("template1") as session:
+            return bool(session.ask(f"SELECT 1 FROM pg_catalog.pg_database WHERE datname = '{name}';"))  # noqa: S608
+
+    def look(self, path: Path) -> Findings:
+        """Magic number and format of the archive."""
+        with path.open("rb") as file:
+            head = file.read(11)
+        if len(head) < 11 or head[:5] != MAGIC:
+            return Findings([Check("structure", BAD, "this is no archive of pg_dump")])
+        if head[10] != CUSTOM_FORMAT:
+            return Findings([Check("structure", BAD, f"archive format {head[10]} is not pg_dump's custom format")])
+        return Findings([Check("structure", OK, f"archive of pg_dump, custom format {head[5]}.{head[6]}")])
+
+    def examine(self, path: Path) -> Findings:
+        """Decode the archive with pg_restore, and count the rows of each table in what comes out."""
+        findings = self.look(path)
+        if findings.checks[0].verdict == BAD:
+            return findings
+        try:
+            findings.tool = self._place.run(["pg_restore", "--version"]).strip()
+            with (
+                path.open("rb") as file,
+                self._place.running(["pg_restore", "-f", "-"], source=file, timeout=self._target.timeout) as tool,
+            ):
+                text = pg_text.read(chunks(tool.stdout))
+        except ToolError as error:
+            verdict = NOT_VERIFIED if error.missing or findings.tool is None else BAD
+            findings.checks.append(Check("decode", verdict, str(error)))
+            return findings
+        except pg_text.DecodeError as error:
+            findings.checks.append(Check("decode", BAD, str(error)))
+            return findings
+        findings.checks.append(Check("decode", OK, f"{findings.tool} decoded all of it, {len(text.counts)} tables"))
+        findings.counts = text.counts
+        findings.content = text.sha256
+        return findings
+
+    def restore(self, path: Path) -> None:
+        """Replace what is there in one transaction: it fails as a whole or not at all."""
+        if not self._exists():
+            name = self._target.database.replace('"', '""')
+            with self._session("template1") as session:
+                session.ask(f'CREATE DATABASE "{name}";')
+        with self._session() as session:
+            # pg_dump leaves the schema public out, and a database is often emptied by dropping it.
+            session.ask("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS public;")
+        command = ["pg_restore", "--clean", "--if-exists", "--exit-on-error", "--single-transaction", "-w"]
+        command += ["-d", conninfo(self._target)]
+        env = {**self._env, "PGOPTIONS": "-c lock_timeout=60s -c statement_timeout=0"}
+        try:
+            with (
+                path.open("rb") as file,
+                self._place.running(command, env=env, source=file, timeout=self._target.timeout) as tool,
+            ):
+                tool.stdout.read()
+        except ToolError as error:
+            raise BackupError(f"nothing was restored, and nothing changed: {error}") from error

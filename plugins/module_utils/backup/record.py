@@ -1,0 +1,98 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may go, what is told: retention of local backups, the state of a job and its metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
+
+DAY = 86400
+METRICS = (
+    ("last_attempt_timestamp_seconds", "last_attempt", "When this backup was last tried."),
+    ("last_success_timestamp_seconds", "last_success", "When the last backup that is proven and stored was begun."),
+    ("last_failure_timestamp_seconds", "last_failure", "When this backup last failed; 0 if it never did."),
+    ("size_bytes", "size", "Size of the last good backup."),
+    ("duration_seconds", "duration", "Time that the last good backup took, dump to proof."),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prunable:
+    """A set that may go, with the reason."""
+
+    set: str
+    reason: str
+
+
+def prunable(manifests: Sequence[Mapping[str, Any]], keep_days: float, now: float) -> list[Prunable]:
+    """The sets that are older than ``keep_days``, less the newest proven one, which stays whatever its age."""
+    sets: dict[str, list[Mapping[str, Any]]] = {}
+    for manifest in manifests:
+        sets.setdefault(manifest["set"], []).append(manifest)
+    proven = [name for name, parts in sets.items() if all(part["verification"]["verdict"] == OK for part in parts)]
+    newest = max(proven, default=None)
+    found = []
+    for name, parts in sorted(sets.items()):
+        age = now - min(moment(part["started"]) for part in parts)
+        if age > keep_days * DAY and name != newest:
+            found.append(Prunable(name, f"{age / DAY:.1f} days old, {keep_days:g} are kept"))
+    return found
+
+
+def remove_set(directory: Path, manifests: Sequence[Mapping[str, Any]], name: str) -> list[Path]:
+    """Remove the files of a set, backups before their manifests. Returns what is gone."""
+    gone = []
+    for manifest in manifests:
+        if manifest["set"] == name:
+            path = directory / manifest["file"]
+            for item in (path, files.manifest_of(path)):
+                item.unlink(missing_ok=True)
+                gone.append(item)
+    return gone
+
+
+def next_state(state: Mapping[str, Any], outcome: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """The state of a job after another run.
+
+    ``outcome`` holds ``ok``, ``reason``, and of a good run ``set``, ``started`` (seconds), ``size`` and ``duration``.
+    """
+    after = {**state, "last_attempt": now, "reason": outcome["reason"]}
+    if outcome["ok"]:
+        kept = ("set", "size", "duration")
+        return after | {key: outcome[key] for key in kept} | {"last_success": outcome["started"], "failing": False}
+    return after | {"last_failure": now, "failing": True}
+
+
+def render_metrics(labels: Mapping[str, str], state: Mapping[str, Any]) -> str:
+    """The state as node exporter's text format. What never was is 0, so that alerts on age see it."""
+    text = ",".join(f'{key}="{_escape(value)}"' for key, value in labels.items())
+    lines = []
+    for name, key, purpose in METRICS:
+        lines += [
+            f"# HELP mainstay_backup_{name} {purpose}",
+            f"# TYPE mainstay_backup_{name} gauge",
+            f"mainstay_backup_{name}{{{text}}} {float(state.get(key, 0))!r}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """The state of a job, empty when it never ran or its file is damaged: it is rebuilt by the next run."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}

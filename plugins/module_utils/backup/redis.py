@@ -1,0 +1,244 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Redis: BGSAVE awaited, the RDB file copied out; checks by redis-check-rdb and by walking every key."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import rdb
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, pump
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
+    BAD,
+    NOT_VERIFIED,
+    OK,
+    BackupError,
+    Check,
+    Findings,
+)
+
+POLL = 0.2
+READY = 60.0
+
+# Runs in the container, as its user. Nothing of the old state is touched before all of the new one is there.
+PLACE_RDB = """
+set -e
+cd "$1"
+cat > .mainstay-restore.rdb
+mv .mainstay-restore.rdb "$2"
+"""
+PLACE_AOF = """
+set -e
+cd "$1"
+rm -rf .mainstay-restore; mkdir .mainstay-restore
+cat > ".mainstay-restore/$3.1.base.rdb"
+printf 'file %s.1.base.rdb seq 1 type b\\n' "$3" > ".mainstay-restore/$3.manifest"
+rm -rf "$2"
+mv .mainstay-restore "$2"
+"""
+
+_KEYSPACE = re.compile(r"^(db\d+):keys=(\d+)", re.MULTILINE)
+_ERROR = re.compile(r"--- RDB ERROR DETECTED ---\n(?P<what>.*)")
+_READ = re.compile(r"\[info\] (\d+) keys read")
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """The fields of an answer to INFO."""
+    pairs = (line.strip().split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#"))
+    return dict(pairs)
+
+
+def parse_keyspace(text: str) -> dict[str, int]:
+    """Keys per database from an answer to INFO keyspace."""
+    return {name: int(keys) for name, keys in _KEYSPACE.findall(text)}
+
+
+class Redis:
+    """A whole Redis server."""
+
+    name = "redis"
+    suffix = ".rdb"
+    whole_server = True
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._place = target.place
+        self._env = {"REDISCLI_AUTH": target.password} if target.password else {}
+
+    def _ask(self, *command: str) -> str:
+        target = self._target
+        options = ["-h", target.host] if target.host else []
+        options += ["-p", str(target.port)] if target.port else []
+        answer = self._place.run(["redis-cli", "--raw", *options, *command], env=self._env, timeout=60)
+        # redis-cli ends with status 0 whatever the server says.
+        if answer.startswith(("ERR ", "NOAUTH ", "WRONGPASS ", "NOPERM ", "LOADING ", "MISCONF ", "Could not connect")):
+            raise ToolError(f"redis in {self._place} refuses {command[0]}: {answer.strip()}")
+        return answer
+
+    def _info(self, section: str) -> dict[str, str]:
+        return parse_info(self._ask("INFO", section))
+
+    def _setting(self, name: str) -> str:
+        lines = self._ask("CONFIG", "GET", name).splitlines()
+        if len(lines) != 2:
+            raise ToolError(f"redis in {self._place} does not tell its setting '{name}'")
+        return lines[1]
+
+    def estimate(self) -> int | None:
+        """The memory that the data takes: an RDB file is nearly always smaller."""
+        return int(self._info("memory")["used_memory_dataset"])
+
+    def counts(self) -> dict[str, int]:
+        """Keys per database; keys that have expired but are not swept yet count."""
+        return parse_keyspace(self._ask("INFO", "keyspace"))
+
+    def dump(self, write: Sink) -> Source:
+        """Have the server write a snapshot, wait for it, and read it."""
+        before = self.counts()
+        self._save()
+        after = self.counts()
+        path = f"{self._setting('dir')}/{self._setting('dbfilename')}"
+        with self._place.running(["cat", path], guarded=True, timeout=self._target.timeout) as tool:
+            pump(tool.stdout, write)
+        return Source(
+            server_version=self._info("server")["redis_version"],
+            tool_version=self._place.run(["redis-cli", "--version"]).strip(),
+            counts=before,
+            counts_after=after,
+            same_snapshot=False,
+            note="keys were counted right before and after the snapshot, the manifest's counts are those of the file",
+        )
+
+    def _save(self) -> None:
+        deadline = time.monotonic() + self._target.timeout
+        self._await_no_save(deadline)
+        began = int(self._ask("TIME").split()[0])
+        while True:
+            answer = self._ask("BGSAVE", "SCHEDULE")
+            if "started" in answer or "scheduled" in answer:
+                break
+            self._await_no_save(deadline)
+        state = self._await_no_save(deadline)
+        while int(state["rdb_last_save_time"]) < began and state.get("rdb_last_bgsave_status") == "ok":
+            self._sleep(deadline)
+            state = self._await_no_save(deadline)
+        if state.get("rdb_last_bgsave_status") != "ok":
+            raise ToolError(
+                f"redis in {self._place} could not write its snapshot; its log says why"
+                " (often no space where its data lies, or no memory to fork)"
+            )
+
+    def _await_no_save(self, deadline: float) -> Mapping[str, str]:
+        while True:
+            state = self._info("persistence")
+            if state.get("rdb_bgsave_in_progress") == "0" and state.get("loading", "0") == "0":
+                return state
+            self._sleep(deadline)
+
+    def _sleep(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise ToolError(f"redis in {self._place} did not finish its snapshot within {self._target.timeout:.0f} s")
+        time.sleep(POLL)
+
+    def look(self, path: Path) -> Findings:
+        """The magic number and the version of the format."""
+        with path.open("rb") as file:
+            head = file.read(9)
+        try:
+            return Findings([Check("structure", OK, f"RDB file, format {rdb.header_version(head)}")])
+        except rdb.RdbError as error:
+            return Findings([Check("structure", BAD, str(error))])
+
+    def examine(self, path: Path) -> Findings:
+        """Walk every key, look at the end, and have redis-check-rdb compute the checksum."""
+        findings = Findings()
+        try:
+            with path.open("rb") as file:
+                found = rdb.read(file)
+        except rdb.RdbError as error:
+            findings.checks.append(Check("structure", BAD, str(error)))
+            return findings
+        except rdb.UnknownFormat as unknown:
+            findings.checks.append(Check("structure", NOT_VERIFIED, f"cannot be read to its end: {unknown}"))
+        else:
+            keys = sum(found.counts.values())
+            findings.checks.append(Check("structure", OK, f"RDB file, format {found.version}, {keys} keys"))
+            findings.counts, findings.volatile = found.counts, found.volatile
+            if found.trailing:
+                findings.checks.append(Check("end", BAD, f"{found.trailing} bytes behind the end"))
+            else:
+                findings.checks.append(Check("end", OK, "nothing behind the end"))
+            if not found.checksum:
+                reason = "the file has no checksum (the server runs with 'rdbchecksum no')"
+                findings.checks.append(Check("checksum", NOT_VERIFIED, reason))
+        findings.checks.append(self._native(path, findings))
+        return findings
+
+    def _native(self, path: Path, findings: Findings) -> Check:
+        try:
+            with (
+                path.open("rb") as file,
+                self._place.running(
+                    ["redis-check-rdb", "/dev/stdin"], source=file, timeout=self._target.timeout
+                ) as tool,
+            ):
+                said = tool.stdout.read().decode(errors="replace")
+                if tool.process.wait() == 1 and (error := _ERROR.search(said)):
+                    return Check("redis-check-rdb", BAD, error["what"])
+        except ToolError as error:
+            return Check("redis-check-rdb", NOT_VERIFIED, str(error))
+        read = _READ.search(said)
+        keys = None if findings.counts is None else sum(findings.counts.values())
+        if read and keys is not None and int(read[1]) != keys:
+            return Check("redis-check-rdb", BAD, f"it read {read[1]} keys, there are {keys}")
+        if "Checksum OK" in said:
+            return Check("redis-check-rdb", OK, f"checksum right, {read[1] if read else '?'} keys read")
+        if "checksum disabled" in said:
+            return Check("redis-check-rdb", OK, "structure right; no checksum to check")
+        return Check("redis-check-rdb", NOT_VERIFIED, f"it did not speak of the checksum: {said[-200:].strip()}")
+
+    def restore(self, path: Path) -> None:
+        """Put the file where the server loads it from, and restart the server without letting it save."""
+        if self._place.container is None:
+            raise BackupError("redis is restored in containers only, so far")
+        folder = self._setting("dir")
+        appends = self._setting("appendonly") == "yes"
+        if appends and int(self._info("server")["redis_version"].split(".")[0]) < 7:
+            raise BackupError("this redis keeps an append-only file of the kind before version 7: restore it by hand")
+        script = ["sh", "-c", PLACE_RDB, "sh", folder, self._setting("dbfilename")]
+        if appends:
+            names = self._setting("appenddirname"), self._setting("appendfilename")
+            script = ["sh", "-c", PLACE_AOF, "sh", folder, *names]
+        # Settings made this way end with the process, which must write nothing over what is put in its place.
+        self._ask("CONFIG", "SET", "save", "")
+        if appends:
+            self._ask("CONFIG", "SET", "appendonly", "no")
+        self._await_no_save(time.monotonic() + self._target.timeout)
+        try:
+            with (
+                path.open("rb") as file,
+                self._place.running(script, source=file, timeout=self._target.timeout) as tool,
+            ):
+                tool.stdout.read()
+            Place().run(["docker", "restart", self._place.container], timeout=120)
+        except ToolError as error:
+            raise BackupError(
+                f"not restored; restart container '{self._place.container}' to give it its settings back: {error}"
+            ) from error
+        self._await_ready()
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + max(READY, self._target.timeout)
+        while True:
+            try:
+                if self._info("persistence").get("loading") == "0":
+                    return
+            except ToolError:
+                if time.monotonic() > deadline:
+                    raise
+            self._sleep(deadline)

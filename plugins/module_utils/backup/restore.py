@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way back: verify, keep what is there, restore, and compare with what the manifest promises."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, Made, create
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import Manifest
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
+    BAD,
+    OK,
+    BackupError,
+    differences,
+    shorten,
+)
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import Report, verify
+
+BEFORE_RESTORE = "before-restore"
+
+
+@dataclasses.dataclass
+class Plan:
+    """What a restore will do: whether the backup may be used, what is there now, and the steps in words."""
+
+    report: Report
+    present: dict[str, int]
+    safety: bool
+    steps: list[str]
+
+
+@dataclasses.dataclass
+class Restored:
+    """What a restore has done."""
+
+    counts: dict[str, int]
+    extra: dict[str, int]
+    safety: Made | None
+    duration: float
+
+
+def plan(
+    path: Path, engine: Engine, manifest: Manifest | None, *, level: str, force: bool, safety: bool, where: str
+) -> Plan:
+    """Verify the backup, look at what is there, and say what would be done. Changes nothing.
+
+    Raises BackupError when the backup is bad or not proven and ``force`` does not say that it is to be used anyway.
+    """
+    report = verify(path, engine, level, manifest, now=time.time())
+    if report.verdict != OK and not force:
+        word = "bad" if report.verdict == BAD else "not proven"
+        raise BackupError(f"{path} is {word}, and nothing was restored: {report.reasons}. force uses it all the same")
+    present = engine.counts()
+    filled = sum(present.values()) > 0
+    steps = [f"verify {path}: {report.verdict} ({report.level})"]
+    if filled and safety:
+        steps.append(f"keep what is there now ({_total(present)}) in {path.parent / BEFORE_RESTORE}")
+    elif filled:
+        steps.append(f"throw away what is there now ({_total(present)})")
+    promised = manifest.get("counts") if manifest else None
+    steps.append(f"restore {_total(promised) if promised is not None else 'what the backup holds'} into {where}")
+    steps.append("compare with the manifest" if manifest else "nothing to compare with: there is no manifest")
+    return Plan(report, present, filled and safety, steps)
+
+
+def restore(
+    path: Path,
+    job: Job,
+    kind: type[Engine],
+    connect: Callable[[str], Engine],
+    database: str,
+    manifest: Manifest | None,
+    agreed: Plan,
+) -> Restored:
+    """Carry a plan out. Raises BackupError when it fails, or when what is there afterwards is not what was promised."""
+    begin = time.monotonic()
+    engine = connect(database)
+    with files.lock(job.lock, f"backup job '{job.name}'"):
+        safety = _keep(job, kind, connect, database) if agreed.safety else None
+        try:
+            engine.restore(path)
+            counts = engine.counts()
+        except BackupError as error:
+            raise BackupError(f"{error}{_hint(safety)}") from error
+    extra = {}
+    if manifest is not None:
+        promised = manifest.get("counts") or {}
+        wrong = differences(promised, counts, manifest.get("volatile"), extra_allowed=True)
+        if wrong:
+            raise BackupError(f"restored, but not what the manifest promises: {shorten(wrong)}{_hint(safety)}")
+        extra = {name: count for name, count in counts.items() if name not in promised}
+    return Restored(counts, extra, safety, round(time.monotonic() - begin, 3))
+
+
+def _keep(job: Job, kind: type[Engine], connect: Callable[[str], Engine], database: str) -> Made:
+    """Dump what is there now, under a lock of its own: the job's is held by the restore."""
+    beside = dataclasses.replace(
+        job,
+        name=f"{job.name}-{BEFORE_RESTORE}",
+        databases=(database,) if database else job.databases,
+        directory=job.directory / BEFORE_RESTORE,
+    )
+    return create(beside, kind, connect)[0]
+
+
+def _hint(safety: Made | None) -> str:
+    return f"; what was there before is kept in {safety.path}" if safety else ""
+
+
+def _total(counts: dict[str, Any]) -> str:
+    return f"{sum(counts.values())} in {len(counts)}"
