@@ -98,10 +98,7 @@ def main() -> None:
         except OSError as error:
             skipped[key] = f"the kernel refuses '{value}': {error.strerror}"
     if skipped:
-        module.warn(
-            f"{len(skipped)} kernel settings are written down, but not in force: "
-            + "; ".join(f"{key} ({reason})" for key, reason in skipped.items())
-        )
+        module.warn(f"{len(skipped)} kernel settings are not in force: {sysctl.by_reason(skipped)}")
     module.exit_json(
         changed=bool(applied),
         applied=list(applied),

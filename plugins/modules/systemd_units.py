@@ -149,7 +149,7 @@ def main() -> None:
         module.fail_json(msg=f"The server has no unit {', '.join(absent)}: install its package first")
 
     steps = units.plan(wanted, before)
-    reload = [("daemon-reload", [])] if any(before[n].stale for n in names) else []
+    reload: list[tuple[str, list[str]]] = [("daemon-reload", [])] if any(before[n].stale for n in names) else []
     after = before
     if not module.check_mode:
         after = carry_out(module, reload + steps, names)

@@ -117,7 +117,7 @@ def run(module: AnsibleModule, command: list[str], done: int = 0) -> str:
             msg=f"'{shlex.join(command)}' failed: {(err or out).strip()}. "
             f"{done} calls before it took effect; none of them closed the port of this session. Repair ufw, run again."
         )
-    return out
+    return str(out)
 
 
 def main() -> None:

@@ -46,3 +46,9 @@ def plan(settings: Mapping[str, object], live: Mapping[str, str | None], contain
         else:
             result.write[key] = canonical(value)
     return result
+
+
+def by_reason(skipped: Mapping[str, str]) -> str:
+    """Return settings with the reason why they are not in force as one line, each reason once."""
+    reasons = dict.fromkeys(skipped.values())
+    return "; ".join(f"{', '.join(k for k in skipped if skipped[k] == reason)} ({reason})" for reason in reasons)

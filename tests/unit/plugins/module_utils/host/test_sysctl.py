@@ -53,3 +53,10 @@ def test_canonical(value, expected):
 )
 def test_plan(wanted, live, container, write, skip):
     assert sysctl.plan(wanted, live, container) == sysctl.Plan(write, skip)
+
+
+def test_by_reason():
+    skipped = {"kernel.a": sysctl.NOT_OURS, "net.b": sysctl.NO_SUCH, "fs.c": sysctl.NOT_OURS}
+    assert sysctl.by_reason(skipped) == (
+        "kernel.a, fs.c (belongs to the machine under the container); net.b (this kernel has no such setting)"
+    )
