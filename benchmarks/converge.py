@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "testbed"))
 
-import outside
+import outside  # noqa: E402 - found through the line above
 
 PING = ROOT / "benchmarks" / "ping.yml"
 
@@ -42,6 +42,7 @@ class Cost:
 
     @property
     def cpu(self) -> float:
+        """CPU seconds on both sides."""
         return self.controller_cpu + self.target_cpu
 
 
@@ -72,7 +73,9 @@ def measure(name: str, playbook: Path | str, idle: float) -> Cost:
     log.parent.mkdir(exist_ok=True)
     used, started = target_usage(), time.monotonic()
     with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        )
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
     text = log.read_text()
@@ -93,7 +96,9 @@ def measure(name: str, playbook: Path | str, idle: float) -> Cost:
 def median(costs: list[Cost]) -> Cost:
     """The median of every column."""
     values = [asdict(cost) for cost in costs]
-    return Cost(**{key: costs[0].play if key == "play" else statistics.median(row[key] for row in values) for key in values[0]})
+    return Cost(
+        **{key: costs[0].play if key == "play" else statistics.median(row[key] for row in values) for key in values[0]}
+    )
 
 
 def show(costs: list[Cost], floor: Cost) -> str:
@@ -107,10 +112,14 @@ def show(costs: list[Cost], floor: Cost) -> str:
         for cost in costs
     ]  # fmt: skip
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    return "\n".join("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows)
+    return "\n".join(
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    )
 
 
 def main() -> None:
+    """Run the rounds, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--first", action="store_true", help="recreate the server and measure the first run as well")

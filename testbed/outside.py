@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A test server as the world sees it: by its address, over HTTPS, through a port scan, and by its operator's commands."""
+"""A test server as the world sees it: its address, HTTPS, a port scan, and its operator's commands."""
 
 from __future__ import annotations
 
@@ -28,13 +28,22 @@ HOST = "snippetly-prod"
 DOMAIN = "snippetly.example"
 
 
-def run(*command: str, check: bool = True, timeout: float = 900, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str, check: bool = True, timeout: float = 900, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command of the operator in the checkout; its output is in the failure message."""
     done = subprocess.run(
-        command, cwd=ROOT, text=True, capture_output=True, timeout=timeout, check=False, env={**os.environ, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", **(env or {})}
+        command,
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", **(env or {})},
     )
     if check and done.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}")
+        said = f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}\n{said}")
     return done
 
 
@@ -66,7 +75,12 @@ def address(host: str = HOST) -> str:
 def on_server(command: str, check: bool = True, stdin: str | None = None) -> str:
     """What a shell command prints on the server, by the bed's back door: for looking, never for arranging results."""
     done = subprocess.run(
-        ["docker", "exec", "-i", HOST, "bash", "-c", command], text=True, capture_output=True, check=False, input=stdin, timeout=600
+        ["docker", "exec", "-i", HOST, "bash", "-c", command],
+        text=True,
+        capture_output=True,
+        check=False,
+        input=stdin,
+        timeout=600,
     )
     if check and done.returncode:
         raise AssertionError(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -187,7 +201,8 @@ def visitors(path: str = "/api/version", pause: float = 0.15) -> Iterator[list[s
 
 def open_ports(host: str) -> set[int]:
     """Every TCP port of ``host`` that accepts a connection, of all 65,535."""
-    report = run("nmap", "-n", "-Pn", "-p-", "-T5", "--min-rate", "4000", "--max-retries", "2", "-oG", "-", host, timeout=600).stdout
+    scan = ("nmap", "-n", "-Pn", "-p-", "-T5", "--min-rate", "4000", "--max-retries", "2", "-oG", "-", host)
+    report = run(*scan, timeout=600).stdout
     return {int(port) for port in re.findall(r"(\d+)/open/tcp", report)}
 
 

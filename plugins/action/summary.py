@@ -10,11 +10,12 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
 from ansible_collections.mainstay.platform.plugins.module_utils import summary
 from ansible_collections.mainstay.platform.plugins.module_utils.apps import ModelError, load
 from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.backups_jobs import backups_jobs
-from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.certbot_certificates import certbot_certificates
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.certbot_certificates import (
+    certbot_certificates,
+)
 
 
 class ActionModule(ActionBase):
@@ -24,6 +25,7 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset(("apps", "next"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the server, print its picture, return it as ``summary``."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             apps = load(self._task.args["apps"])

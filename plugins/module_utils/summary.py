@@ -20,21 +20,20 @@ def table(rows: Iterable[Sequence[object]], indent: str = "  ") -> list[str]:
     if not cells:
         return []
     widths = [max(len(row[column]) for row in cells if column < len(row)) for column in range(max(map(len, cells)))]
-    return [(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))).rstrip() for row in cells]
+    return [
+        (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))).rstrip()
+        for row in cells
+    ]
 
 
 def size(count: int | None) -> str:
     """``count`` bytes for people: ``1.5 MiB``; ``-`` for none."""
     if count is None:
         return MISSING
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            break
-        value /= 1024
-    else:
-        unit = "TiB"
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+    if count < 1024:
+        return f"{count} B"
+    power = min((count.bit_length() - 1) // 10, 4)
+    return f"{count / 1024**power:.1f} {('KiB', 'MiB', 'GiB', 'TiB')[power - 1]}"
 
 
 def age(seconds: float | None) -> str:
@@ -47,6 +46,11 @@ def age(seconds: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
+def address(domains: Sequence[str] | None) -> str | None:
+    """Where people open an app: its canonical domain; ``None`` when it is not served."""
+    return f"https://{domains[0]}/" if domains else None
+
+
 def _section(title: str, lines: list[str], empty: str) -> list[str]:
     return ["", title, *(lines or [f"  {empty}"])]
 
@@ -54,14 +58,15 @@ def _section(title: str, lines: list[str], empty: str) -> list[str]:
 def render(host: str, info: Mapping[str, Any], now: float, apps: Sequence[Mapping[str, Any]]) -> str:
     """Summarise one server.
 
-    ``info`` is what ``server_info`` returned, ``now`` seconds since the epoch, ``apps`` ``[{"name": …, "domains": […]}]``.
+    ``info`` is what ``server_info`` returned, ``now`` is in seconds since the epoch,
+    ``apps`` is ``[{"name": …, "domains": […]}]``.
     """
     domains = {app["name"]: list(app.get("domains") or []) for app in apps}
     lines = [f"── {host} " + "─" * max(4, 76 - len(host))]
     lines += _section(
         "Apps",
         table(
-            (app["name"], f"https://{domains[app['name']][0]}/" if domains.get(app["name"]) else None, app.get("release") or "not released yet", app.get("slot"))
+            (app["name"], address(domains.get(app["name"])), app.get("release") or "not released yet", app.get("slot"))
             for app in info.get("apps", [])
         ),
         "none in the inventory",
@@ -74,7 +79,11 @@ def render(host: str, info: Mapping[str, Any], now: float, apps: Sequence[Mappin
     lines += _section(
         "Certificates",
         table(
-            (item["name"], item.get("issuer"), f"{age(item['not_after'] - now)} left" if item.get("not_after") else "none yet")
+            (
+                item["name"],
+                item.get("issuer"),
+                f"{age(item['not_after'] - now)} left" if item.get("not_after") else "none yet",
+            )
             for item in info.get("certificates", [])
         ),
         "none",

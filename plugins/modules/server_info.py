@@ -114,6 +114,7 @@ TARGETS = "http://127.0.0.1:9090/api/v1/targets?state=active"
 
 
 def app(name: str) -> dict[str, Any]:
+    """Release and slot that serve, from the state that ``app_stack`` keeps."""
     try:
         state = json.loads((STATE / f"{name}.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -123,6 +124,7 @@ def app(name: str) -> dict[str, Any]:
 
 
 def containers(names: list[str]) -> list[dict[str, str]]:
+    """Containers of the apps, sorted by name."""
     docker = shutil.which("docker")
     if not docker or not names:
         return []
@@ -141,6 +143,7 @@ def containers(names: list[str]) -> list[dict[str, str]]:
 
 
 def certificate(name: str) -> dict[str, Any]:
+    """Issuer and end of the certificate that is served."""
     path = CERTIFICATES / name / "fullchain.pem"
     openssl = shutil.which("openssl")
     if not openssl or not path.exists():
@@ -153,10 +156,13 @@ def certificate(name: str) -> dict[str, Any]:
     ).stdout
     fields = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     issuer = next((value.strip() for key, value in fields.items() if key.strip() == "commonName"), None)
-    return {"name": name, "issuer": issuer, "not_after": ssl.cert_time_to_seconds(fields["notAfter"])} if "notAfter" in fields else {"name": name}
+    if "notAfter" not in fields:
+        return {"name": name}
+    return {"name": name, "issuer": issuer, "not_after": ssl.cert_time_to_seconds(fields["notAfter"])}
 
 
 def backup(job: dict[str, Any]) -> dict[str, Any]:
+    """The newest backup of one job that is on the server."""
     found = {"name": job["name"], "schedule": job.get("schedule")}
     manifests = sorted((BACKUPS / job["app"] / job["database"]).glob("*.manifest.json"))
     if not manifests:
@@ -164,10 +170,16 @@ def backup(job: dict[str, Any]) -> dict[str, Any]:
     manifest = json.loads(manifests[-1].read_text(encoding="utf-8"))
     proof = manifest.get("verification") or {}
     finished = datetime.fromisoformat(manifest["finished"].replace("Z", "+00:00")).timestamp()
-    return found | {"finished": finished, "size": manifest["size"], "level": proof.get("level"), "verdict": proof.get("verdict")}
+    return found | {
+        "finished": finished,
+        "size": manifest["size"],
+        "level": proof.get("level"),
+        "verdict": proof.get("verdict"),
+    }
 
 
 def targets() -> dict[str, Any]:
+    """How many targets Prometheus reaches; empty where it does not run."""
     try:
         with urlopen(TARGETS, timeout=5) as answer:
             active = json.load(answer)["data"]["activeTargets"]
@@ -178,6 +190,7 @@ def targets() -> dict[str, Any]:
 
 
 def main() -> None:
+    """Collect and answer."""
     module = AnsibleModule(
         argument_spec={
             "apps": {"type": "list", "elements": "str", "default": []},

@@ -8,7 +8,8 @@ module: summary
 short_description: End a playbook with a picture of the server
 version_added: 0.1.0
 description:
-  - Asks M(mainstay.platform.server_info) what the server runs and prints it in aligned columns, with the next commands to type.
+  - Asks M(mainstay.platform.server_info) what the server runs and prints it in aligned columns,
+    with the next commands to type.
   - Prints once per server and changes nothing.
 author:
   - Mainstay contributors (@mainstay-platform)

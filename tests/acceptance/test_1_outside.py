@@ -17,7 +17,10 @@ DATABASE_PORTS = (5432, 27017, 6379)
 
 @pytest.mark.parametrize("name", ["snippetly.example", "www.snippetly.example"])
 def test_certificate_chain_is_the_authoritys_and_names_the_domain(name: str) -> None:
-    with socket.create_connection((outside.address(), 443), 10) as raw, outside.trust().wrap_socket(raw, server_hostname=name) as tls:
+    with (
+        socket.create_connection((outside.address(), 443), 10) as raw,
+        outside.trust().wrap_socket(raw, server_hostname=name) as tls,
+    ):
         certificate = tls.getpeercert()
         assert tls.version() in ("TLSv1.2", "TLSv1.3")
     assert certificate is not None
@@ -58,7 +61,10 @@ def test_other_names_redirect_to_the_canonical_one() -> None:
 
 def test_unknown_names_get_no_certificate() -> None:
     context = ssl.create_default_context()
-    with socket.create_connection((outside.address(), 443), 10) as raw, pytest.raises((ssl.SSLError, ConnectionError)) as refusal:
+    with (
+        socket.create_connection((outside.address(), 443), 10) as raw,
+        pytest.raises((ssl.SSLError, ConnectionError)) as refusal,
+    ):
         context.wrap_socket(raw, server_hostname="stranger.example")
     assert not isinstance(refusal.value, ssl.SSLCertVerificationError), "a certificate of ours was shown"
 
@@ -111,9 +117,8 @@ def test_a_flood_on_login_is_limited_and_others_are_served() -> None:
 
 
 def test_password_login_over_ssh_is_refused() -> None:
-    done = outside.run(
-        "ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "PubkeyAuthentication=no",
-        "-v", f"root@{outside.address()}", "true", check=False,
-    )  # fmt: skip
+    options = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "PubkeyAuthentication=no")
+    flags = [flag for option in options for flag in ("-o", option)]
+    done = outside.run("ssh", "-v", *flags, f"root@{outside.address()}", "true", check=False)
     assert done.returncode == 255
     assert "Permission denied (publickey)" in done.stderr

@@ -26,7 +26,9 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
     def watch() -> None:
         while not stop.is_set():
-            processes.update(outside.on_server("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; true").splitlines())
+            processes.update(
+                outside.on_server("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; true").splitlines()
+            )
             processes.update(outside.run("ps", "-eo", "args").stdout.splitlines())
 
     thread = threading.Thread(target=watch)
@@ -48,7 +50,9 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "ansible -vvv --diff": out,
         "process list": "\n".join(sorted(processes)),
         "journal": outside.on_server("journalctl --no-pager -q -o cat"),
-        "log files": outside.on_server("find /var/log -type f -not -path '*/journal/*' -exec cat {} + | strings -n 6; true"),
+        "log files": outside.on_server(
+            "find /var/log -type f -not -path '*/journal/*' -exec cat {} + | strings -n 6; true"
+        ),
     }
 
 
@@ -82,10 +86,16 @@ def test_secrets_are_in_no_world_readable_file(traces: dict[str, str]) -> None:
 
 def reachable(path: str) -> bool:
     """Whether somebody without rights can get at the file through its directories."""
-    return bool(outside.on_server(f"setpriv --reuid=65534 --regid=65534 --clear-groups cat {path} >/dev/null 2>&1 && echo yes; true").strip())
+    return bool(
+        outside.on_server(
+            f"setpriv --reuid=65534 --regid=65534 --clear-groups cat {path} >/dev/null 2>&1 && echo yes; true"
+        ).strip()
+    )
 
 
 def test_the_new_secret_is_in_use(traces: dict[str, str]) -> None:
-    inspected = json.loads(outside.on_server("docker inspect $(docker ps -q --filter label=com.docker.compose.service=backend)"))
+    inspected = json.loads(
+        outside.on_server("docker inspect $(docker ps -q --filter label=com.docker.compose.service=backend)")
+    )
     environment = "\n".join(inspected[0]["Config"]["Env"])
     assert PLANTED in environment or Path("/run/secrets").name in json.dumps(inspected[0]["Mounts"])

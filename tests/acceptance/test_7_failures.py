@@ -25,7 +25,13 @@ def extra(tmp_path):  # type: ignore[no-untyped-def]
 
 def test_bad_apps_stop_the_run_before_any_server_is_touched(extra) -> None:  # type: ignore[no-untyped-def]
     before = outside.on_server("find /etc /srv /var/lib/mainstay -newermt '-5 seconds' -type f | sort")
-    apps = [{"name": "Recipe", "release": "1", "services": [{"name": "web", "image": "x", "memory": "1 gib", "routes": ["/"]}]}]
+    apps = [
+        {
+            "name": "Recipe",
+            "release": "1",
+            "services": [{"name": "web", "image": "x", "memory": "1 gib", "routes": ["/"]}],
+        }
+    ]
     done = outside.playbook("site.yml", "-e", extra(apps=apps), check=False)
     assert done.returncode != 0
     assert "'1 gib' is not a size" in done.stdout
@@ -34,13 +40,17 @@ def test_bad_apps_stop_the_run_before_any_server_is_touched(extra) -> None:  # t
     assert before == "" or "apps" not in before
 
 
+WRONG_LOGIN = {"host": "registry.test:5000", "username": "snippetly", "password": "wrong-password-123"}
+WRONG_DIRECTORY = "https://acme.test:14000/no-such-dir"
+
+
 @pytest.mark.parametrize(
     ("variables", "tags", "expected"),
     [
-        pytest.param({"docker_registries": [{"host": "registry.test:5000", "username": "snippetly", "password": "wrong-password-123"}]}, "docker", ("registry.test:5000", "password"), id="registry"),
-        pytest.param({"certbot_directory": "https://acme.test:14000/no-such-dir"}, "certbot", ("acme.test:14000",), id="acme"),
+        pytest.param({"docker_registries": [WRONG_LOGIN]}, "docker", ("registry.test:5000", "password"), id="registry"),
+        pytest.param({"certbot_directory": WRONG_DIRECTORY}, "certbot", ("acme.test:14000",), id="acme"),
     ],
-)  # fmt: skip
+)
 def test_wrong_credentials(extra, variables: dict[str, object], tags: str, expected: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
     done = outside.playbook("site.yml", "--tags", tags, "-e", extra(**variables), check=False)
     try:
@@ -57,11 +67,14 @@ def test_wrong_credentials(extra, variables: dict[str, object], tags: str, expec
 def test_a_wrong_store_credential_fails_loudly_and_keeps_the_local_backup(extra) -> None:  # type: ignore[no-untyped-def]
     listing = "ls /var/backups/mainstay/snippetly/postgres"
     before = set(outside.on_server(listing).split())
-    store = json.loads(
-        outside.run(str(outside.ROOT / ".venv/bin/ansible"), outside.HOST, *outside.INVENTORY, "-m", "ansible.builtin.debug", "-a", "var=backups_store").stdout.split("=>", 1)[1]
-    )["backups_store"]  # fmt: skip
+    shown = outside.run(
+        "ansible", outside.HOST, *outside.INVENTORY, "-m", "ansible.builtin.debug", "-a", "var=backups_store"
+    ).stdout
+    store = json.loads(shown.split("=>", 1)[1])["backups_store"]
     store["credential"] = {"kind": "sas", "sas": "sv=2025-01-05&sr=c&sp=c&se=2020-01-01T00%3A00%3A00Z&sig=AAAA"}
-    done = outside.playbook("playbooks/backup.yml", "-e", extra(backups_store=store, backup_job="snippetly-postgres"), check=False)
+    done = outside.playbook(
+        "playbooks/backup.yml", "-e", extra(backups_store=store, backup_job="snippetly-postgres"), check=False
+    )
     assert done.returncode != 0
     assert "expired" in done.stdout
     assert "AAAA" not in done.stdout

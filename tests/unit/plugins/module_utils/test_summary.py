@@ -36,7 +36,12 @@ def test_age(seconds: float | None, expected: str) -> None:
 
 
 def test_a_bare_server_is_described_without_gaps() -> None:
-    text = summary.render("web-1", {"apps": [{"name": "shop"}], "backups": [{"name": "shop-db"}], "certificates": [{"name": "shop"}]}, 0.0, [{"name": "shop"}])
+    text = summary.render(
+        "web-1",
+        {"apps": [{"name": "shop"}], "backups": [{"name": "shop-db"}], "certificates": [{"name": "shop"}]},
+        0.0,
+        [{"name": "shop"}],
+    )
     for part in ("not released yet", "no containers yet", "none yet", "not watching yet"):
         assert part in text
 
@@ -46,9 +51,20 @@ def test_a_running_server_shows_what_matters() -> None:
         "apps": [{"name": "shop", "release": "v2", "slot": "green"}],
         "containers": [{"container": "shop-green-web-1", "state": "Up 2 minutes (healthy)"}],
         "certificates": [{"name": "shop", "issuer": "Some CA", "not_after": 90 * 86400}],
-        "backups": [{"name": "shop-db", "finished": -7200, "size": 2048, "level": "full", "verdict": "ok", "schedule": "daily"}],
+        "backups": [
+            {"name": "shop-db", "finished": -7200, "size": 2048, "level": "full", "verdict": "ok", "schedule": "daily"}
+        ],
         "targets": {"up": 3, "total": 4, "down": ["node 127.0.0.1:9100"]},
     }
     text = summary.render("web-1", info, 0.0, [{"name": "shop", "domains": ["shop.example", "www.shop.example"]}])
-    for part in ("https://shop.example/", "v2", "green", "90 d left", "2 h ago", "full: ok", "3 of 4 targets up", "down: node"):
+    for part in (
+        "https://shop.example/",
+        "v2",
+        "green",
+        "90 d left",
+        "2 h ago",
+        "full: ok",
+        "3 of 4 targets up",
+        "down: node",
+    ):
         assert part in text
