@@ -100,6 +100,11 @@ algorithms:
   description: What the installed OpenSSH supports, by kind (C(kex), C(cipher), C(mac), C(HostKeyAlgorithms)).
   returned: always
   type: dict
+keywords:
+  description: Keywords of C(sshd_config) that the installed OpenSSH knows, in lower case.
+  returned: always
+  type: list
+  elements: str
 time_daemon:
   description: Program that already keeps the time (C(chronyd), C(ntpd)), which systemd-timesyncd would displace.
   returned: always
@@ -196,6 +201,7 @@ def main() -> None:
         ssh_ports=sorted({int(p) for p in settings.get("port", [])} | ({session.server_port} if session else set())),
         ssh_allowed_sources=allowed,
         algorithms={kind: module.run_command([query, "-Q", kind])[1].split() if query else [] for kind in KINDS},
+        keywords=sorted(settings),
         time_daemon=next((d for d in TIME_DAEMONS if module.get_bin_path(d, opt_dirs=["/usr/sbin"])), ""),
     )
 
