@@ -13,8 +13,14 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-
-from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import Entry, Request, Source, TreeError, check, pack
+from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import (
+    Entry,
+    Request,
+    Source,
+    TreeError,
+    check,
+    pack,
+)
 
 
 class ActionModule(ActionBase):
@@ -69,7 +75,11 @@ class ActionModule(ActionBase):
             raise TreeError(errors)
 
         base = {"ansible_managed": constants.config.get_config_value("DEFAULT_MANAGED_STR"), **task_vars}
-        search = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir(), *map(os.path.dirname, found.values())]
+        search = [
+            *task_vars.get("ansible_search_path", []),
+            self._loader.get_basedir(),
+            *map(os.path.dirname, found.values()),
+        ]
         places = list(dict.fromkeys(place for path in search for place in (os.path.join(path, "templates"), path)))
         templar = self._templar.copy_with_new_env(searchpath=places, available_variables=base)
         texts = {src: trust_as_template(self._loader.get_text_file_contents(path)) for src, path in found.items()}
@@ -85,7 +95,9 @@ class ActionModule(ActionBase):
                 "template_destpath": source.entry.path,
             }
             try:
-                rendered = templar.template(texts[source.src], escape_backslashes=False, overrides={"trim_blocks": True})
+                rendered = templar.template(
+                    texts[source.src], escape_backslashes=False, overrides={"trim_blocks": True}
+                )
                 entries.append(replace(source.entry, content="" if rendered is None else str(rendered)))
             except AnsibleError as error:
                 errors.append(f"{source.label}: template {source.src}: {_reason(source, error)}")

@@ -9,13 +9,13 @@ module: config_tree
 short_description: Settle a whole tree of files in one call
 version_added: 0.1.0
 description:
-  - Renders templates on the controller and settles all files, links and directories of one concern on the server in a single call.
-    An unchanged file costs a fraction of a millisecond, where a task of its own would cost a third of a second.
-  - Every file is written beside its place first, with its owner and mode, and then renamed over it. Where writing fails, because
-    the disk is full for example, or where a validation fails, nothing is changed.
-  - What a call writes is recorded in C(/var/lib/mainstay/trees/<name>.json). What an earlier call of the same O(name) wrote and this one
-    does not name is removed, unless somebody has changed it since. Such a file is kept, with a warning at every run until it is removed
-    by hand or named again.
+  - Renders templates on the controller and settles all files, links and directories of one concern on the server in a
+    single call. An unchanged file costs a fraction of a millisecond; a task of its own would cost a third of a second.
+  - Every file is written beside its place first, with its owner and mode, and then renamed over it. Where writing
+    fails, because the disk is full for example, or where a validation fails, nothing is changed.
+  - What a call writes is recorded in C(/var/lib/mainstay/trees/<name>.json). What an earlier call of the same O(name)
+    wrote and this one does not name is removed, unless somebody has changed it since. Such a file is kept, with a
+    warning at every run until it is removed by hand or named again.
   - Contents travel as a file transfer, so that they appear in no process list, log or C(-vvv) output.
 options:
   name:
@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   root:
-    description: Directory under which every O(files[].dest) and O(directories[].dest) lies.
+    description: Directory to which O(files[].dest) and O(directories[].dest) are relative.
     type: path
     default: /
   files:
@@ -33,7 +33,10 @@ options:
     default: []
     suboptions:
       dest:
-        description: Path relative to O(root), or an absolute path below it. Missing parent directories are made with mode 0755.
+        description:
+          - Path relative to O(root), or an absolute path, which may lie outside of it and is then not part of what
+            O(validate) sees.
+          - Missing parent directories are made with mode 0755.
         type: str
         required: true
       src:
@@ -66,16 +69,16 @@ options:
         type: bool
         default: false
       validate:
-        description: Command that must accept the new content before anything is written. C(%s) is a private copy of the file.
+        description: Command that must accept the new content before anything is written. C(%s) is a private copy of it.
         type: str
   directories:
-    description: Directories that shall exist. Only those that a call made are ever removed, and only when they are empty.
+    description: Directories that shall exist. Only those that a call made are ever removed, and only when empty.
     type: list
     elements: dict
     default: []
     suboptions:
       dest:
-        description: Path relative to O(root), or an absolute path below it.
+        description: Path relative to O(root), or an absolute path.
         type: str
         required: true
       owner:
@@ -92,7 +95,8 @@ options:
         default: "0755"
   validate:
     description:
-      - Command that must accept the whole tree before anything is written. C(%s) is a private copy of O(root) with the changes made.
+      - Command that must accept the whole tree before anything is written. C(%s) is a private copy of O(root) with the
+        changes made.
       - Runs only when something changes. The program must follow relative paths in its configuration to see the copy.
     type: str
   state:
@@ -104,8 +108,8 @@ attributes:
   check_mode:
     support: full
     description:
-      Gives the same answer without writing. Where a validator is not installed yet or refuses, that is a warning, because
-      an earlier task of the run may have been to make what it misses.
+      Gives the same answer without writing. Where a validator is not installed yet or refuses, that is a warning,
+      because an earlier task of the run may have been to make what it misses.
   diff_mode:
     support: full
     description: Shows each file before and after, and of a secret file only that it changes.
@@ -150,12 +154,12 @@ removed_files:
 """
 
 import grp
-import os
 import pwd
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.mainstay.platform.plugins.module_utils.tree import apply
 from ansible_collections.mainstay.platform.plugins.module_utils.tree.plan import Plan, plan
 from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import Entry, TreeError, unpack
@@ -192,7 +196,7 @@ def validate(module: AnsibleModule, steps: Plan) -> None:
             apply.validate_files(steps.steps, place)
             if module.params["validate"]:
                 apply.validate_tree(module.params["validate"], module.params["root"], steps.steps, place)
-    except apply.ProgramMissing as error:
+    except apply.ProgramMissingError as error:
         if not module.check_mode:
             raise TreeError([f"{error}; install it before this task. Nothing was written."]) from error
         module.warn(f"not validated: {error} (check mode)")
@@ -206,16 +210,17 @@ def entries_from(module: AnsibleModule) -> list[Entry]:
     """The entries that the action plugin transferred."""
     payload = module.params["_payload"]
     if not payload:
-        module.fail_json(msg="config_tree works through its action plugin; call it as a task: mainstay.platform.config_tree")
-    with open(payload, "rb") as file:
-        entries = unpack(file.read())
-    os.unlink(payload)
+        module.fail_json(
+            msg="config_tree works through its action plugin: call it as the task mainstay.platform.config_tree"
+        )
+    entries = unpack(Path(payload).read_bytes())
+    Path(payload).unlink()
     return entries
 
 
 def main() -> None:
     """Plan, validate, commit."""
-    account = {"type": "str", "default": "root"}
+    account: dict[str, Any] = {"type": "str", "default": "root"}
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -255,14 +260,17 @@ def main() -> None:
         supports_check_mode=True,
     )
     entries = entries_from(module)
-    record_path = os.path.join(RECORDS, f"{module.params['name']}.json")
+    name = module.params["name"]
+    record_path = f"{RECORDS}/{name}.json"
     try:
         record = apply.read_record(record_path)
         steps = plan(entries, apply.look, record, uid_of, gid_of)
         if steps.obstacles or (steps.unknown_accounts and not module.check_mode):
             raise TreeError(steps.obstacles + steps.unknown_accounts)
         for path in steps.kept:
-            module.warn(f"{path}: kept, though tree '{module.params['name']}' no longer names it: somebody changed it since. Remove it by hand.")
+            module.warn(
+                f"{path}: kept, though tree '{name}' no longer names it: somebody changed it since. Remove it by hand."
+            )
         if module.params["state"] == "absent":
             steps.record = {}
         if steps.steps:
@@ -272,7 +280,10 @@ def main() -> None:
     except TreeError as error:
         module.fail_json(msg="\n".join(error.errors))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or module.params['root']}: {error.strerror}. Files that were replaced are whole; run again when it is put right.")
+        module.fail_json(
+            msg=f"{error.filename or module.params['root']}: {error.strerror}. Every file is whole, either old or new; "
+            "put it right and run again."
+        )
     module.exit_json(
         changed=bool(steps.steps),
         changed_files=steps.changed_files,

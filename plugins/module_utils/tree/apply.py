@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.tree.plan import Found, Plan, Step
@@ -28,31 +30,32 @@ def look(path: str) -> Found:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return Found()
-    owner = {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)}
+    found = Found("other", uid=status.st_uid, gid=status.st_gid, mode=stat.S_IMODE(status.st_mode))
     if stat.S_ISREG(status.st_mode):
-        with open(path, "rb") as file:
-            return Found("file", content=file.read(), **owner)
+        return replace(found, kind="file", content=Path(path).read_bytes())
     if stat.S_ISLNK(status.st_mode):
-        return Found("link", target=os.readlink(path), **owner)
+        return replace(found, kind="link", target=str(Path(path).readlink()))
     if stat.S_ISDIR(status.st_mode):
-        return Found("directory", names=tuple(sorted(os.listdir(path))), **owner)
-    return Found("other", **owner)
+        return replace(found, kind="directory", names=tuple(sorted(place.name for place in Path(path).iterdir())))
+    return found
 
 
 def read_record(path: str) -> dict[str, dict[str, Any]]:
     """What earlier calls wrote: path -> {kind, sha256 | target, secret}. Empty where there is no record."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return dict(json.load(file)["paths"])
+        return dict(json.loads(Path(path).read_text(encoding="utf-8"))["paths"])
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError) as error:
         raise TreeError(
-            [f"{path}: is not a record of config_tree ({error}); delete it: the next run writes it anew, and removes no stale file once"]
+            [
+                f"{path}: is not a record of config_tree ({error}); delete it: the next run writes it anew, "
+                "and this once removes no stale file"
+            ]
         ) from error
 
 
-class ProgramMissing(Exception):
+class ProgramMissingError(Exception):
     """The program that validates is not installed."""
 
 
@@ -62,11 +65,12 @@ def validate_files(steps: Sequence[Step], scratch: str) -> None:
     for at, step in enumerate(steps):
         if step.action != "write" or step.entry is None or not step.entry.validate:
             continue
-        place = os.path.join(scratch, f"file-{at}")
-        os.mkdir(place, 0o700)
-        copy = os.path.join(place, os.path.basename(step.path))
+        place = Path(scratch) / f"file-{at}"
+        place.mkdir(0o700)
+        copy = place / Path(step.path).name
         _write(copy, step.entry.content.encode(), None, None, 0o600)
-        refusal = _refusal(step.entry.validate, copy, step.path, "(output hidden: the file is secret)" if step.secret else None)
+        hidden = "(output hidden: the file is secret)" if step.secret else None
+        refusal = _refusal(step.entry.validate, str(copy), step.path, hidden)
         if refusal:
             errors.append(f"{step.path}: refused by {refusal}")
     if errors:
@@ -75,44 +79,46 @@ def validate_files(steps: Sequence[Step], scratch: str) -> None:
 
 def validate_tree(command: str, root: str, steps: Sequence[Step], scratch: str) -> None:
     """Run `command` on a copy of `root` with the steps taken; raises TreeError with the validator's words."""
-    staged = os.path.join(scratch, "tree")
-    if os.path.isdir(root):
-        _copy(root, staged)
+    staged = Path(scratch) / "tree"
+    if Path(root).is_dir():
+        _copy(Path(root), staged)
     else:
-        os.makedirs(staged, 0o700)
+        staged.mkdir(0o700)
     for step in steps:
-        place = os.path.normpath(os.path.join(staged, os.path.relpath(step.path, root)))
-        if place == staged or place.startswith(staged + os.sep):
+        if step.path.startswith(root + "/"):
+            place = staged / Path(step.path).relative_to(root)
             _take(step, place, place)
-    refusal = _refusal(command, staged, root)
+    refusal = _refusal(command, str(staged), root)
     if refusal:
         raise TreeError([f"the tree below {root} is refused by {refusal}"])
 
 
 def commit(plan: Plan, record_path: str) -> None:
     """Carry out the plan. Everything is written beside its place first, so that a full disk changes nothing."""
-    with _lock(os.path.dirname(record_path)):
-        made: list[str] = []
+    record = Path(record_path)
+    with _lock(record.parent):
+        made: list[Path] = []
         try:
             for step in plan.steps:
                 if step.action == "write":
                     _prepare(step, made)
             before = read_record(record_path)
-            _save_record(record_path, before | plan.record)
+            _save_record(record, before | plan.record)
         except BaseException:
             for path in reversed(made):
-                os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+                _discard(path)
             raise
         touched = set()
         for step in plan.steps:
-            _take(step, step.path, _beside(step.path))
-            touched.add(os.path.dirname(step.path))
+            place = Path(step.path)
+            _take(step, place, _beside(place))
+            touched.add(place.parent)
         for directory in touched:
             _sync_directory(directory)
         if plan.record:
-            _save_record(record_path, plan.record)
+            _save_record(record, plan.record)
         else:
-            os.unlink(record_path)
+            record.unlink()
 
 
 def differences(steps: Sequence[Step]) -> list[dict[str, str]]:
@@ -163,60 +169,61 @@ def _readable(content: bytes) -> str:
         return f"({len(content)} bytes that are no text)\n"
 
 
-def _beside(path: str) -> str:
-    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.mainstay-new")
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.mainstay-new")
 
 
-def _prepare(step: Step, made: list[str]) -> None:
+def _discard(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink()
+
+
+def _prepare(step: Step, made: list[Path]) -> None:
     """Write what a step needs beside its place; what is made for it is appended to `made`."""
     entry = step.entry
     assert entry is not None
+    place = Path(step.path)
     if entry.kind == "directory":
-        os.mkdir(step.path, 0o700)
-        made.append(step.path)
-        os.chown(step.path, _number(step.uid), _number(step.gid))
-        os.chmod(step.path, entry.mode)
+        place.mkdir(0o700)
+        made.append(place)
+        os.chown(place, _number(step.uid), _number(step.gid))
+        place.chmod(entry.mode)
         return
-    beside = _beside(step.path)
-    if os.path.lexists(beside):
-        os.unlink(beside)
-    made.append(beside)
+    beside = _beside(place)
+    beside.unlink(missing_ok=True)
     try:
         _materialise(entry, beside, step.uid, step.gid)
-    except BaseException:
-        if not os.path.lexists(beside):
-            made.remove(beside)
-        raise
+    finally:
+        if os.path.lexists(beside):
+            made.append(beside)
 
 
-def _materialise(entry: Entry, place: str, uid: int | None, gid: int | None) -> None:
+def _materialise(entry: Entry, place: Path, uid: int | None, gid: int | None) -> None:
     if entry.kind == "link":
-        os.symlink(entry.target, place)
+        place.symlink_to(entry.target)
     else:
         _write(place, entry.content.encode(), uid, gid, entry.mode)
 
 
-def _take(step: Step, place: str, prepared: str) -> None:
+def _take(step: Step, place: Path, prepared: Path) -> None:
     """Take one step at `place`; content comes from `prepared`, or is made there where both are the same."""
     if step.action == "remove":
-        if step.before.kind == "directory":
-            os.rmdir(place)
-        else:
-            os.unlink(place)
+        _discard(place)
         return
     entry = step.entry
     assert entry is not None
     if step.action == "attributes":
         os.chown(place, _number(step.uid), _number(step.gid))
-        os.chmod(place, entry.mode)
+        place.chmod(entry.mode)
     elif prepared != place:
         if entry.kind != "directory":
-            os.replace(prepared, place)
+            prepared.replace(place)
     elif entry.kind == "directory":
-        os.makedirs(place, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     else:
-        if os.path.lexists(place):
-            os.unlink(place)
+        place.unlink(missing_ok=True)
         _materialise(entry, place, step.uid, step.gid)
 
 
@@ -225,7 +232,7 @@ def _number(account: int | None) -> int:
     return -1 if account is None else account
 
 
-def _write(path: str, content: bytes, uid: int | None, gid: int | None, mode: int) -> None:
+def _write(path: Path, content: bytes, uid: int | None, gid: int | None, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchown(descriptor, _number(uid), _number(gid))
@@ -235,17 +242,16 @@ def _write(path: str, content: bytes, uid: int | None, gid: int | None, mode: in
         os.fsync(descriptor)
 
 
-def _save_record(path: str, paths: Mapping[str, Any]) -> None:
+def _save_record(path: Path, paths: Mapping[str, Any]) -> None:
     beside = _beside(path)
-    if os.path.lexists(beside):
-        os.unlink(beside)
+    beside.unlink(missing_ok=True)
     _write(beside, json.dumps({"version": 1, "paths": paths}, indent=1, sort_keys=True).encode(), None, None, 0o600)
-    os.replace(beside, path)
-    _sync_directory(os.path.dirname(path))
+    beside.replace(path)
+    _sync_directory(path.parent)
 
 
-def _sync_directory(path: str) -> None:
-    if not os.path.isdir(path):
+def _sync_directory(path: Path) -> None:
+    if not path.is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -255,8 +261,8 @@ def _sync_directory(path: str) -> None:
 
 
 @contextmanager
-def _lock(directory: str) -> Iterator[None]:
-    os.makedirs(directory, 0o755, exist_ok=True)
+def _lock(directory: Path) -> Iterator[None]:
+    directory.mkdir(0o755, parents=True, exist_ok=True)
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -265,28 +271,25 @@ def _lock(directory: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _copy(root: str, staged: str) -> None:
+def _copy(root: Path, staged: Path) -> None:
     """Copy a tree with owners and modes; links that point into it by absolute path point into the copy."""
     shutil.copytree(root, staged, symlinks=True, ignore=_special)
-    for directory, directories, files in os.walk(staged):
-        origin = os.path.join(root, os.path.relpath(directory, staged))
-        for name in [".", *directories, *files]:
-            place, source = os.path.join(directory, name), os.path.join(origin, name)
-            status = os.lstat(source)
-            if os.path.islink(place):
-                target = os.readlink(place)
-                if target == root or target.startswith(root + os.sep):
-                    os.unlink(place)
-                    os.symlink(staged + target[len(root) :], place)
-            else:
-                os.chown(place, status.st_uid, status.st_gid)
-                os.chmod(place, stat.S_IMODE(status.st_mode))
+    for place in [staged, *staged.rglob("*")]:
+        if place.is_symlink():
+            target = place.readlink()
+            if target.is_relative_to(root):
+                place.unlink()
+                place.symlink_to(staged / target.relative_to(root))
+        else:
+            status = (root / place.relative_to(staged)).lstat()
+            os.chown(place, status.st_uid, status.st_gid)
+            place.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _special(directory: str, names: list[str]) -> list[str]:
     """Names of sockets, pipes and devices, which a copy leaves out."""
-    modes = {name: os.lstat(os.path.join(directory, name)).st_mode for name in names}
-    return [name for name, mode in modes.items() if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))]
+    modes = {name: (Path(directory) / name).lstat().st_mode for name in names}
+    return [name for name, mode in modes.items() if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)]
 
 
 def _refusal(command: str, place: str, real: str, instead: str | None = None) -> str | None:
@@ -295,10 +298,16 @@ def _refusal(command: str, place: str, real: str, instead: str | None = None) ->
     shown = command.replace("%s", real)
     try:
         done = subprocess.run(
-            words, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=_VALIDATION_SECONDS, text=True, errors="replace"
+            words,
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=_VALIDATION_SECONDS,
+            text=True,
+            errors="replace",
         )
     except FileNotFoundError as error:
-        raise ProgramMissing(f"{words[0]}, which validates {real}, is not installed") from error
+        raise ProgramMissingError(f"{words[0]}, which validates {real}, is not installed") from error
     except subprocess.TimeoutExpired:
         return f"`{shown}`: no answer within {_VALIDATION_SECONDS} s"
     if done.returncode == 0:

@@ -94,7 +94,9 @@ def _with_parents(entries: Sequence[Entry], look: Callable[[str], Found]) -> lis
     for parent in _parents(entries):
         if parent not in wanted and look(parent).kind == "missing":
             wanted[parent] = Entry(path=parent, kind="directory", mode=0o755)
-    directories = sorted((entry for entry in wanted.values() if entry.kind == "directory"), key=lambda entry: _depth(entry.path))
+    directories = sorted(
+        (entry for entry in wanted.values() if entry.kind == "directory"), key=lambda entry: _depth(entry.path)
+    )
     return directories + [entry for entry in wanted.values() if entry.kind != "directory"]
 
 
@@ -106,6 +108,11 @@ def _parents(entries: Sequence[Entry]) -> set[str]:
             parents.add(parent)
             parent = posixpath.dirname(parent)
     return parents
+
+
+def _obstacle(entry: Entry, found: Found) -> str:
+    there = "something else" if found.kind == "other" else f"a {found.kind}"
+    return f"{entry.path}: is {there} where a {entry.kind} belongs; move it away"
 
 
 def _settle(
@@ -120,7 +127,7 @@ def _settle(
     if entry.kind == "link":
         result.record[entry.path] = {"kind": "link", "target": entry.target}
         if found.kind in ("directory", "other"):
-            result.obstacles.append(f"{entry.path}: is a {found.kind} where a link belongs; move it away")
+            result.obstacles.append(_obstacle(entry, found))
         elif (found.kind, found.target) != ("link", entry.target):
             result.steps.append(Step("write", entry.path, found, entry, 0, 0, secret))
         return
@@ -128,7 +135,9 @@ def _settle(
     uid, gid = uid_of(entry.owner), gid_of(entry.group)
     for what, name, number in (("user", entry.owner, uid), ("group", entry.group, gid)):
         if number is None:
-            result.unknown_accounts.append(f"{entry.path}: {what} {name!r} does not exist on this server; create it first")
+            result.unknown_accounts.append(
+                f"{entry.path}: {what} {name!r} does not exist on this server; create it first"
+            )
     same_owner = (found.uid, found.gid, found.mode) == (uid, gid, entry.mode)
     step = Step("attributes", entry.path, found, entry, uid, gid, secret)
 
@@ -138,7 +147,7 @@ def _settle(
         if found.kind == "missing":
             result.steps.append(Step("write", entry.path, found, entry, uid, gid))
         elif found.kind != "directory":
-            result.obstacles.append(f"{entry.path}: is a {found.kind} where a directory belongs; move it away")
+            result.obstacles.append(_obstacle(entry, found))
         elif not same_owner:
             result.steps.append(step)
         return
@@ -146,16 +155,14 @@ def _settle(
     content = entry.content.encode()
     result.record[entry.path] = {"kind": "file", "sha256": hashlib.sha256(content).hexdigest(), "secret": entry.secret}
     if found.kind in ("directory", "other"):
-        result.obstacles.append(f"{entry.path}: is a {found.kind} where a file belongs; move it away")
+        result.obstacles.append(_obstacle(entry, found))
     elif found.kind != "file" or found.content != content:
         result.steps.append(Step("write", entry.path, found, entry, uid, gid, secret))
     elif not same_owner:
         result.steps.append(step)
 
 
-def _retire(
-    path: str, written: Mapping[str, Any], look: Callable[[str], Found], going: set[str], result: Plan
-) -> None:
+def _retire(path: str, written: Mapping[str, Any], look: Callable[[str], Found], going: set[str], result: Plan) -> None:
     """Remove what an earlier call wrote and this one does not name, unless somebody has changed it since."""
     found = look(path)
     ours = {

@@ -83,7 +83,9 @@ def check(arguments: Mapping[str, Any]) -> Request:
     _unknown(arguments, _ARGUMENTS, "", errors)
     name = arguments.get("name")
     if not isinstance(name, str) or not _TREE.fullmatch(name):
-        errors.append(f"name: {name!r} is not a name for a tree (lower-case letters, digits, '.', '_' and '-', such as 'nginx')")
+        errors.append(
+            f"name: {name!r} is not a name for a tree (lower-case letters, digits, '.', '_', '-'; try 'nginx')"
+        )
     root = arguments.get("root", "/")
     if not isinstance(root, str) or not root.startswith("/"):
         errors.append(f"root: {root!r} is not an absolute path (such as '/etc/nginx')")
@@ -96,9 +98,12 @@ def check(arguments: Mapping[str, Any]) -> Request:
     if validate and root == "/":
         errors.append("validate: needs a root below '/', because a copy of the whole root is what gets validated")
 
-    sources = [_source(item, f"files[{at}]", root, errors) for at, item in enumerate(_items(arguments, "files", errors))]
+    sources = [
+        _source(item, f"files[{at}]", root, errors) for at, item in enumerate(_items(arguments, "files", errors))
+    ]
     directories = [
-        _directory(item, f"directories[{at}]", root, errors) for at, item in enumerate(_items(arguments, "directories", errors))
+        _directory(item, f"directories[{at}]", root, errors)
+        for at, item in enumerate(_items(arguments, "directories", errors))
     ]
     labelled = [(source.label, source.entry) for source in sources] + directories
     _clashes(labelled, errors)
@@ -110,7 +115,8 @@ def check(arguments: Mapping[str, Any]) -> Request:
         state=state,
         validate=validate,
         sources=[source for source in sources if source.entry.kind == "file"],
-        entries=[source.entry for source in sources if source.entry.kind != "file"] + [entry for _label, entry in directories],
+        entries=[source.entry for source in sources if source.entry.kind != "file"]
+        + [entry for _label, entry in directories],
     )
 
 
@@ -119,12 +125,26 @@ def _items(arguments: Mapping[str, Any], key: str, errors: list[str]) -> list[Ma
     if value is None:
         return []
     if not isinstance(value, list):
-        errors.append(f"{key}: expected a list, found {type(value).__name__}")
+        errors.append(f"{key}: expected a list, found {_what(value)}")
         return []
     for at, item in enumerate(value):
         if not isinstance(item, Mapping):
-            errors.append(f"{key}[{at}]: expected a mapping with a 'dest', found {type(item).__name__}")
+            errors.append(f"{key}[{at}]: expected a mapping with a 'dest', found {_what(item)}")
     return [item for item in value if isinstance(item, Mapping)]
+
+
+def _what(value: Any) -> str:
+    """Name of a value's type as YAML calls it; Ansible's own subclasses have names that help nobody."""
+    for kind, name in (
+        (bool, "true or false"),
+        (str, "text"),
+        (Mapping, "a mapping"),
+        (list, "a list"),
+        (int, "a number"),
+    ):
+        if isinstance(value, kind):
+            return name
+    return "nothing" if value is None else type(value).__name__
 
 
 def _unknown(given: Mapping[str, Any], known: Sequence[str], where: str, errors: list[str]) -> None:
@@ -144,12 +164,12 @@ def _source(item: Mapping[str, Any], where: str, root: str, errors: list[str]) -
     for way in ways:
         if not isinstance(item[way], str):
             errors.append(
-                f"{label}: {way}: expected text, found {type(item[way]).__name__}"
+                f"{label}: {way}: expected text, found {_what(item[way])}"
                 + (" (render it first, such as with to_nice_json)" if way == "content" else "")
             )
     variables = item.get("vars") or {}
     if not isinstance(variables, Mapping):
-        errors.append(f"{label}: vars: expected a mapping, found {type(variables).__name__}")
+        errors.append(f"{label}: vars: expected a mapping, found {_what(variables)}")
         variables = {}
     secret = item.get("secret", False)
     if not isinstance(secret, bool):
@@ -186,7 +206,7 @@ def _path(dest: Any, label: str, root: str, errors: list[str]) -> str:
         errors.append(f"{label}: dest: expected a path below {root}, found {dest!r}")
         return ""
     path = posixpath.normpath(posixpath.join(root, dest))
-    if not path.startswith(root.rstrip("/") + "/"):
+    if not dest.startswith("/") and not path.startswith(root.rstrip("/") + "/"):
         errors.append(f"{label}: dest: leads to {path}, outside of root {root}")
     return path
 
