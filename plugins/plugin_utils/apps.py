@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mainstay.platform.plugins.module_utils.apps import ModelError, load
 
 

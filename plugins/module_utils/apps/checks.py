@@ -44,7 +44,12 @@ def serving(app: App) -> list[dict[str, Any]]:
 
 def owner_of(app: App, path: str) -> dict[str, Any] | None:
     """Return the service to which nginx sends a path: the one with the longest route that it begins with."""
-    routes = [(len(route), service) for service in serving(app) for route in service.get("routes") or [] if route and path.startswith(route)]
+    routes = [
+        (len(route), service)
+        for service in serving(app)
+        for route in service.get("routes") or []
+        if route and path.startswith(route)
+    ]
     return max(routes, key=lambda item: item[0])[1] if routes else None
 
 
@@ -76,7 +81,9 @@ def some_service(app: App) -> Iterator[Problem]:
     """An app has at least one service that runs always."""
     if "services" in app and not app["services"]:
         yield "services: is empty (an app has at least one service)"
-    elif app.get("services") and all(service.get("run") == "before_release" for _path, service in each(app, "services")):
+    elif app.get("services") and all(
+        service.get("run") == "before_release" for _path, service in each(app, "services")
+    ):
         yield "services: nothing is left running, all have run: before_release"
 
 
@@ -106,7 +113,7 @@ def health(app: App) -> Iterator[Problem]:
         if not check["path"] and not check["command"]:
             yield f"{path}.health: has neither a path nor a command (add one)"
         if "interval" in check and "timeout" in check and check["timeout"] < check["interval"]:
-            yield f"{path}.health.timeout: {check['timeout']}s is shorter than the interval of {check['interval']}s: nothing would be asked twice"
+            yield f"{path}.health.timeout: {check['timeout']}s is shorter than the interval of {check['interval']}s"
 
 
 def before_release(app: App) -> Iterator[Problem]:
@@ -115,21 +122,23 @@ def before_release(app: App) -> Iterator[Problem]:
         if service.get("run") == "before_release":
             for field in ("port", "routes", "health", "metrics", "rate_limits", "singleton"):
                 if service.get(field):
-                    yield f"{path}.{field}: means nothing for a service with run: before_release, which ends before the release starts"
+                    yield f"{path}.{field}: means nothing with run: before_release"
 
 
 def singleton_routes(app: App) -> Iterator[Problem]:
     """A singleton has no routes under blue_green, since two slots serve for a moment."""
     for path, service in each(app, "services"):
         if app.get("strategy") == "blue_green" and service.get("singleton") and service.get("routes"):
-            yield f"{path}.singleton: cannot serve routes under blue_green, where two run during a release (strategy: recreate, or no singleton)"
+            yield f"{path}.singleton: has routes, which blue_green serves by two at once (use strategy: recreate)"
 
 
 def routes_and_domains(app: App) -> Iterator[Problem]:
     """Domains need a route, and routes need a domain."""
     services = list(each(app, "services"))
     routed = [path for path, service in services if service.get("routes")]
-    complete = app.get("services") and all("routes" in service for _path, service in services) and None not in app["services"]
+    complete = (
+        app.get("services") and all("routes" in service for _path, service in services) and None not in app["services"]
+    )
     if app.get("domains") and complete and not routed:
         yield "domains: no service has a route (add routes: [/] to the one that serves them)"
     if app.get("domains", ...) == [] and routed:
@@ -139,7 +148,9 @@ def routes_and_domains(app: App) -> Iterator[Problem]:
 def routes(app: App) -> Iterator[Problem]:
     """A route belongs to one service of an app, and none takes the path of ACME challenges."""
     items = [
-        (f"{path}.routes[{index}]", route) for path, service in each(app, "services") for index, route in enumerate(service.get("routes") or [])
+        (f"{path}.routes[{index}]", route)
+        for path, service in each(app, "services")
+        for index, route in enumerate(service.get("routes") or [])
     ]
     for path, value, first in _repeated(items):
         yield f"{path}: '{value}' is already claimed by {first}"
@@ -177,7 +188,7 @@ def rate_limits(app: App) -> Iterator[Problem]:
 
 
 def images(app: App) -> Iterator[Problem]:
-    """An image that follows the release in one service is not pinned to another tag in a second, and at least one follows it."""
+    """At least one image follows the release, and the same image is not pinned to another tag in a second service."""
     release = app.get("release")
     parts = [(path, *split_image(service["image"])) for path, service in each(app, "services") if service.get("image")]
     if not release or not parts:
@@ -188,7 +199,8 @@ def images(app: App) -> Iterator[Problem]:
         yield f"release: '{release}' is used by no service: every image has a tag or digest of its own"
     for path, repository, tag, digest in parts:
         if repository in following and (tag != release or digest):
-            yield f"{path}.image: pins '{digest or tag}', while {following[repository]} runs the same image at release '{release}' (leave the tag out)"
+            other = f"{following[repository]} runs the same image at release '{release}'"
+            yield f"{path}.image: pins '{digest or tag}', while {other} (leave the tag out)"
 
 
 def memory_reservation(app: App) -> Iterator[Problem]:
@@ -200,7 +212,7 @@ def memory_reservation(app: App) -> Iterator[Problem]:
 
 
 def mounts(app: App) -> Iterator[Problem]:
-    """A path in a container is mounted once, and a volume is not named like a database, whose directory it would share."""
+    """A path in a container is mounted once, and no volume is named like a database, whose directory that is."""
     databases = {item.get("name") for _path, item in each(app, "databases")} - {None}
     for path, service in each(app, "services"):
         items = [(f"{path}.tmpfs", value) for value in service.get("tmpfs") or []]
@@ -208,7 +220,7 @@ def mounts(app: App) -> Iterator[Problem]:
             if isinstance(volume, dict):
                 items.append((f"{path}.volumes[{index}].path", volume.get("path")))
                 if volume.get("name") in databases:
-                    yield f"{path}.volumes[{index}].name: '{volume['name']}' is the directory of the database of that name (choose another)"
+                    yield f"{path}.volumes[{index}].name: '{volume['name']}' is the directory of a database"
         for where, value, first in _repeated(items):
             yield f"{where}: '{value}' is already mounted by {first}"
 
@@ -224,14 +236,17 @@ def slot_ports(app: App) -> Iterator[Problem]:
 def variables(app: App) -> Iterator[Problem]:
     """A variable is set in env or in secrets, not in both."""
     secrets = app.get("secrets") or {}
-    for path, env in [("env", app.get("env")), *((f"{path}.env", service.get("env")) for path, service in each(app, "services"))]:
+    for path, env in [
+        ("env", app.get("env")),
+        *((f"{path}.env", service.get("env")) for path, service in each(app, "services")),
+    ]:
         for key in env or {}:
             if key in secrets:
                 yield f"{path}.{key}: is in secrets as well (keep it in secrets only)"
 
 
 def leaked(app: App) -> Iterator[Problem]:
-    """No password and no secret is part of an environment variable or a command, where anyone on the server reads it."""
+    """No password or secret is part of an environment variable or a command, where others can read it."""
     known = [(f"the password of {path}", item.get("password")) for path, item in each(app, "databases")]
     known += [(f"secrets.{key}", value) for key, value in (app.get("secrets") or {}).items()]
     known = [(what, value) for what, value in known if value and len(value) >= PASSWORD_LENGTH]
@@ -240,7 +255,9 @@ def leaked(app: App) -> Iterator[Problem]:
         places += [(f"{path}.env.{key}", value) for key, value in (service.get("env") or {}).items()]
         places += [(f"{path}.command[{index}]", value) for index, value in enumerate(service.get("command") or [])]
         check = service.get("health")
-        places += [(f"{path}.health.command[{index}]", value) for index, value in enumerate((check or {}).get("command") or [])]
+        places += [
+            (f"{path}.health.command[{index}]", value) for index, value in enumerate((check or {}).get("command") or [])
+        ]
     for path, value in places:
         what = next((what for what, secret in known if value and secret in value), None)
         if what:
@@ -292,7 +309,8 @@ def ports_once(apps: list[App]) -> Iterator[Found]:
                 if number is None:
                     continue
                 if number in first and first[number] != who:
-                    yield index, f"{path}.ports.{slot}: {number} is also a port of {first[number]} (set {path}.ports: {{blue: …, green: …}} to two free ones, 20000 to 29999)"
+                    override = f"set {path}.ports: {{blue: …, green: …}} to two free ports, 20000 to 29999"
+                    yield index, f"{path}.ports.{slot}: {number} is also a port of {first[number]} ({override})"
                 first.setdefault(number, who)
 
 
@@ -306,7 +324,8 @@ def backups_once(apps: list[App]) -> Iterator[Found]:
             job = f"{app['name']}-{database['name']}"
             where, owner = first.setdefault(job, (index, app["name"]))
             if owner != app["name"]:
-                yield index, f"{path}.name: its backup job would be '{job}', as one of apps[{where}] '{owner}' already is (rename either)"
+                other = f"one of apps[{where}] '{owner}'"
+                yield index, f"{path}.name: its backup job would be '{job}', as {other} is (rename either)"
 
 
 APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
@@ -329,7 +348,12 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     variables,
     leaked,
 )
-LIST_CHECKS: tuple[Callable[[list[App]], Iterator[Found]], ...] = (app_names_once, domains_once, ports_once, backups_once)
+LIST_CHECKS: tuple[Callable[[list[App]], Iterator[Found]], ...] = (
+    app_names_once,
+    domains_once,
+    ports_once,
+    backups_once,
+)
 
 
 def memory_needed(apps: list[App]) -> tuple[int, int, str | None]:
@@ -341,21 +365,28 @@ def memory_needed(apps: list[App]) -> tuple[int, int, str | None]:
     steady, extra, costliest = 0, 0, None
     for app in apps:
         running = serving(app)
-        steady += sum(service["memory"] for service in running) + sum(database["memory"] for database in app["databases"])
+        steady += sum(service["memory"] for service in running) + sum(
+            database["memory"] for database in app["databases"]
+        )
         once = max((service["memory"] for service in app["services"] if service["run"] == "before_release"), default=0)
-        second = sum(service["memory"] for service in running if not service["singleton"]) if app["strategy"] == "blue_green" else 0
+        second = (
+            sum(service["memory"] for service in running if not service["singleton"])
+            if app["strategy"] == "blue_green"
+            else 0
+        )
         if max(once, second) > extra:
             extra, costliest = max(once, second), app["name"]
     return steady, extra, costliest
 
 
 def check_capacity(apps: list[App], server: dict[str, Any]) -> list[str]:
-    """The memory limits of everything that runs at once, and no single CPU limit, are above what the server has."""
+    """The server has the memory of all that runs at once during a release, and the CPUs of every single limit."""
     errors = []
     for index, app in enumerate(apps):
         for path, item in [*each(app, "services"), *each(app, "databases")]:
             if "cpus" in server and item.get("cpus") and item["cpus"] > server["cpus"]:
-                errors.append(f"apps[{index}] '{app.get('name')}': {path}.cpus: {item['cpus']:g} is more than the server's {server['cpus']:g}")
+                limits = f"{item['cpus']:g} is more than the server's {server['cpus']:g}"
+                errors.append(f"apps[{index}] '{app.get('name')}': {path}.cpus: {limits}")
     complete = all(
         app.keys() >= {"name", "services", "databases", "strategy"}
         and all(item and item.keys() >= {"memory"} for item in app["databases"])
@@ -372,7 +403,7 @@ def check_capacity(apps: list[App], server: dict[str, Any]) -> list[str]:
             parts.append(f"{human_size(extra)} more while '{costliest}' is released")
         parts.append(f"{human_size(server['reserved'])} reserved")
         errors.append(
-            f"server.memory: {human_size(server['memory'])} is less than the limits add up to: {' + '.join(parts)} = {human_size(needed)} "
-            "(lower limits, use strategy: recreate, or take a larger server)"
+            f"server.memory: {human_size(server['memory'])} is less than {human_size(needed)}, the sum of "
+            f"{', '.join(parts)} (lower limits, use strategy: recreate, or take a larger server)"
         )
     return errors

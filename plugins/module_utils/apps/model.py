@@ -15,6 +15,8 @@ from .types import kind, plain, shown, split_image
 
 App = dict[str, Any]
 
+ALWAYS_TMPFS = "/tmp"  # noqa: S108 - inside the container
+
 # What a value becomes that is wrong and has been reported. Structs leave such fields out, lists hold it as None.
 _INVALID = object()
 
@@ -28,7 +30,7 @@ class ModelError(ValueError):
 
 
 def load(apps: object, server: object = None) -> list[App]:
-    """Return ``apps`` with every default filled in: sizes in bytes, durations in seconds, images with tags, ports chosen.
+    """Return ``apps`` with every default filled in: sizes in bytes, durations in seconds, images with tags, ports.
 
     ``server`` (``{memory: 8g, cpus: 2}``), where given, must hold them all. Raises ModelError with all errors,
     each as ``apps[1] 'recipe': services[0].memory: '1 gib' is not a size (try '1g')``.
@@ -87,7 +89,11 @@ class _Reader:
             if not hint and isinstance(spec.item, Scalar) and isinstance(value, (str, int)):
                 hint = f"try [{plain(value)}]"
             found = shown(value) if isinstance(spec.item, Scalar) else f"is {kind(value)},"
-            return self.wrong(path, f"{found} {'is not' if isinstance(spec.item, Scalar) else 'not'} a list" + (f" ({hint})" if hint else ""))
+            return self.wrong(
+                path,
+                f"{found} {'is not' if isinstance(spec.item, Scalar) else 'not'} a list"
+                + (f" ({hint})" if hint else ""),
+            )
         items = [self.read(spec.item, item, f"{path}[{index}]") for index, item in enumerate(value)]
         return [None if item is _INVALID else item for item in items]
 
@@ -108,7 +114,9 @@ class _Reader:
         if not isinstance(value, Mapping):
             also = f" or a {spec.shorthand}" if spec.shorthand else ""
             return self.wrong(path, f"is {kind(value)}, not a mapping of {spec.title} fields{also}")
-        meant = {self.unknown(spec, key, value, path) for key in value if not isinstance(key, str) or not spec.field(key)}
+        meant = {
+            self.unknown(spec, key, value, path) for key in value if not isinstance(key, str) or not spec.field(key)
+        }
         result = {}
         for field in spec.fields:
             item = self.field(field, value.get(field.name), _join(path, field.name), silent=field.name in meant)
@@ -123,7 +131,11 @@ class _Reader:
             return None if field.default is None else self.read(field.type, field.default, path)
         if silent:
             return _INVALID
-        example = f" (such as {shown(field.example)})" if field.example is not None and kind(field.example) != "a list" else ""
+        example = (
+            f" (such as {shown(field.example)})"
+            if field.example is not None and kind(field.example) != "a list"
+            else ""
+        )
         return self.wrong(path, f"is missing: {field.description.split('.')[0].lower()}{example}")
 
     def unknown(self, spec: Struct, key: object, value: Mapping[Any, Any], path: str) -> str | None:
@@ -134,11 +146,12 @@ class _Reader:
         known = [field.name for field in spec.fields]
         note = ELSEWHERE.get(key, "")
         near = [note] if note in known else difflib.get_close_matches(key, known, n=1, cutoff=0.7)
-        if near:
-            hint = f"did you mean '{near[0]}'?"
-        else:
-            hint = note if note and " " in note else f"known: {', '.join(known)}"
-        self.wrong(_join(path, shown(key)[1:-1]), f"is not a field of {'an' if spec.title == 'app' else 'a'} {spec.title} ({hint})")
+        others = note if " " in note else f"known: {', '.join(known)}"
+        hint = f"did you mean '{near[0]}'?" if near else others
+        self.wrong(
+            _join(path, shown(key)[1:-1]),
+            f"is not a field of {'an' if spec.title == 'app' else 'a'} {spec.title} ({hint})",
+        )
         return near[0] if near and value.get(near[0]) is None else None
 
 
@@ -147,11 +160,11 @@ def _join(path: str, name: str) -> str:
 
 
 def _derive(app: App) -> App:
-    """Fill in what follows from other fields. A field that is absent here was wrong; what hangs on it stays absent too."""
+    """Fill in what follows from other fields. What is absent here was wrong; what hangs on it stays absent too."""
     for service in _dicts(app.get("services")):
         _tag_image(service, app.get("release"))
         if "tmpfs" in service:
-            service["tmpfs"] = list(dict.fromkeys(["/tmp", *filter(None, service["tmpfs"])]))
+            service["tmpfs"] = list(dict.fromkeys([ALWAYS_TMPFS, *filter(None, service["tmpfs"])]))
         if service.get("ports", ...) is None and service.get("port") and "name" in app and "name" in service:
             service["ports"] = ports.derived(app["name"], service["name"])
         for limit in _dicts(service.get("rate_limits")):
@@ -185,8 +198,14 @@ def _scrub(errors: list[str], apps: Any) -> list[str]:
         held = raw.get("secrets")
         values = [held[key] for key in held] if isinstance(held, Mapping) else []
         databases = raw.get("databases")
-        values += [item.get("password") for item in databases if isinstance(item, Mapping)] if isinstance(databases, (list, tuple)) else []
-        secrets |= {str(plain(value)) for value in values if isinstance(value, (str, int)) and len(str(plain(value))) >= 8}
+        values += (
+            [item.get("password") for item in databases if isinstance(item, Mapping)]
+            if isinstance(databases, (list, tuple))
+            else []
+        )
+        secrets |= {
+            str(plain(value)) for value in values if isinstance(value, (str, int)) and len(str(plain(value))) >= 8
+        }
     for secret in sorted(secrets, key=lambda value: (-len(value), value)):
         for form in (secret, repr(secret)[1:-1], secret[:57]):
             errors = [error.replace(form, "********") for error in errors]

@@ -12,4 +12,7 @@ SLOTS = ("blue", "green")
 
 def derived(app: str, service: str) -> dict[str, int]:
     """Return the loopback port per slot of a service, 20000 to 29999: ``{"blue": 20011, "green": 28734}``."""
-    return {slot: FIRST + int.from_bytes(hashlib.sha256(f"{app}/{service}/{slot}".encode()).digest()[:8], "big") % COUNT for slot in SLOTS}
+    return {
+        slot: FIRST + int.from_bytes(hashlib.sha256(f"{app}/{service}/{slot}".encode()).digest()[:8], "big") % COUNT
+        for slot in SLOTS
+    }

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Calendar schedules: the part of systemd's ``OnCalendar=`` that a backup needs (systemd.time(7)).
 
-``[weekdays] [*-months-days] [hours:minutes[:seconds]] [zone]`` with ``*``, lists (``1,15``), ranges (``1..5``) and steps
-(``00/6``), or one of the words ``hourly`` … ``yearly``.
+``[weekdays] [*-months-days] [hours:minutes[:seconds]] [zone]`` with ``*``, lists (``1,15``), ranges (``1..5``) and
+steps (``00/6``), or one of the words ``hourly`` … ``yearly``.
 """
 
 from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -46,12 +47,17 @@ class Calendar:
 
     def longest_gap(self) -> int:
         """Return the longest time in seconds between two runs; 0 if it runs less than twice in eight years."""
-        times = [hour * 3600 + minute * 60 + second for hour in self.hours for minute in self.minutes for second in self.seconds]
-        within = max((later - earlier for earlier, later in zip(times, times[1:])), default=0)
+        times = [
+            hour * 3600 + minute * 60 + second
+            for hour in self.hours
+            for minute in self.minutes
+            for second in self.seconds
+        ]
+        within = max((later - earlier for earlier, later in itertools.pairwise(times)), default=0)
         days = [number for number in range(SPAN) if self._matches(FIRST_DAY + datetime.timedelta(days=number))]
         if len(days) < 2:
             return 0
-        apart = max(later - earlier for earlier, later in zip(days, days[1:]))
+        apart = max(later - earlier for earlier, later in itertools.pairwise(days))
         return max(within, apart * 86400 - times[-1] + times[0])
 
     def _matches(self, day: datetime.date) -> bool:
@@ -59,7 +65,7 @@ class Calendar:
 
 
 def schedule(value: object) -> str:
-    """Return a valid calendar schedule as it was written, or raise ``ValueError`` with what would be right."""
+    """When, as systemd's ``OnCalendar``: ``[weekdays] [*-month-day] [hour:minute] [zone]``, as ``Sun 03:30 UTC``."""
     value = plain(value)
     if not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not a calendar schedule ({EXAMPLE})")

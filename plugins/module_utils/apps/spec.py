@@ -16,7 +16,7 @@ from .schedule import schedule
 
 @dataclass(frozen=True)
 class Scalar:
-    """One value: ``parse`` returns its normal form or raises ``ValueError``; ``ansible`` is its type in documentation."""
+    """One value. ``parse`` returns its normal form or raises ``ValueError``; ``ansible`` is its documented type."""
 
     title: str
     parse: Callable[[object], object]
@@ -55,7 +55,7 @@ class Struct:
 
 @dataclass(frozen=True)
 class Field:
-    """One field. ``default`` is written as a user would write it; ``derived`` says in words what fills an absent one."""
+    """One field. ``default`` is written as a user would; ``derived`` says in words what fills an absent one."""
 
     name: str
     type: Scalar | ListOf | MapOf | Struct
@@ -105,7 +105,7 @@ NAME = Scalar("name", types.name)
 SIZE = Scalar("size", types.size)
 TAG = Scalar("tag", types.tag)
 URL_PATH = Scalar("path", types.url_path)
-LOOPBACK_PORT = Scalar("port", types.loopback_port, "int")
+LOOPBACK_PORT = Scalar("loopback port", types.loopback_port, "int")
 HEADER = Scalar("header value", types.header)
 COMMAND = ListOf(Scalar("argument", types.argument), types.command_hint)
 ENV = MapOf(ENV_KEY, Scalar("string", types.env_value))
@@ -115,8 +115,18 @@ HEALTH = Struct(
     "health",
     shorthand="path",
     fields=(
-        Field("path", URL_PATH, "Path that answers 2xx when the service is well. Needs C(port). Either this or C(command).", example="/api/health"),
-        Field("command", COMMAND, "Command inside the container that exits 0 when the service is well.", example=["celery", "inspect", "ping"]),
+        Field(
+            "path",
+            URL_PATH,
+            "Path that answers 2xx when the service is well. Needs C(port). Either this or C(command).",
+            example="/api/health",
+        ),
+        Field(
+            "command",
+            COMMAND,
+            "Command inside the container that exits 0 when the service is well.",
+            example=["celery", "inspect", "ping"],
+        ),
         Field("interval", DURATION, "Time between two checks.", default="2s"),
         Field("timeout", DURATION, "Time in which a new release must become well, or it is refused.", default="60s"),
     ),
@@ -125,7 +135,13 @@ HEALTH = Struct(
 RATE_LIMIT = Struct(
     "rate limit",
     fields=(
-        Field("path", URL_PATH, "Path prefix that is limited, inside a route of this service.", required=True, example="/api/v1/auth/"),
+        Field(
+            "path",
+            URL_PATH,
+            "Path prefix that is limited, inside a route of this service.",
+            required=True,
+            example="/api/v1/auth/",
+        ),
         Field("rate", Scalar("rate", types.rate), "Requests that one client may make.", required=True, example="5/m"),
         Field(
             "burst",
@@ -140,7 +156,13 @@ RATE_LIMIT = Struct(
 VOLUME = Struct(
     "volume",
     fields=(
-        Field("name", NAME, "Directory C(/opt/app-data/<app>/<name>). Services that name the same volume share it.", required=True, example="uploads"),
+        Field(
+            "name",
+            NAME,
+            "Directory C(/opt/app-data/<app>/<name>). Services that name the same volume share it.",
+            required=True,
+            example="uploads",
+        ),
         Field("path", FILE_PATH, "Where the container sees it.", required=True, example="/srv/uploads"),
     ),
 )
@@ -148,8 +170,16 @@ VOLUME = Struct(
 PORTS = Struct(
     "ports",
     fields=(
-        Field("blue", LOOPBACK_PORT, "Port on the server's loopback address for slot blue.", required=True, example=20011),
-        Field("green", LOOPBACK_PORT, "Port on the server's loopback address for slot green.", required=True, example=20012),
+        Field(
+            "blue", LOOPBACK_PORT, "Port on the server's loopback address for slot blue.", required=True, example=20011
+        ),
+        Field(
+            "green",
+            LOOPBACK_PORT,
+            "Port on the server's loopback address for slot green.",
+            required=True,
+            example=20012,
+        ),
     ),
 )
 
@@ -157,27 +187,83 @@ SERVICE = Struct(
     "service",
     fields=(
         Field("name", NAME, "Name; other services reach it under this name.", required=True, example="backend"),
-        Field("image", IMAGE, "Image without a tag: C(:release) is added. One with a tag or digest of its own keeps it.", required=True, example="registry.example/shop-web"),
-        Field("command", COMMAND, "Command in place of the image's own.", example=["celery", "-A", "app.worker", "worker"]),
-        Field("port", Scalar("port", types.port, "int"), "Port inside the container. Only the server's own nginx reaches it.", example=8000),
+        Field(
+            "image",
+            IMAGE,
+            "Image without a tag: C(:release) is added. One with a tag or digest of its own keeps it.",
+            required=True,
+            example="registry.example/shop-web",
+        ),
+        Field(
+            "command", COMMAND, "Command in place of the image's own.", example=["celery", "-A", "app.worker", "worker"]
+        ),
+        Field(
+            "port",
+            Scalar("port", types.port, "int"),
+            "Port inside the container. Only the server's own nginx reaches it.",
+            example=8000,
+        ),
         Field("memory", SIZE, "Memory limit.", required=True, example="512m"),
         Field("memory_reservation", SIZE, "Memory that is kept for it, at most C(memory).", example="256m"),
         Field("cpus", CPUS, "CPU limit. Without it the service may use all.", example=0.5),
         Field("pids", Scalar("number", types.pids, "int"), "Limit of processes and threads.", default=256),
         Field("user", Scalar("uid:gid", types.user), "Numeric user and group that it runs as.", default="65532:65532"),
         Field("read_only", BOOLEAN, "Whether the container's root file system is read-only.", default=True),
-        Field("tmpfs", ListOf(FILE_PATH), "Directories in memory that can be written; C(/tmp) always is one.", default=[], example=["/var/cache/nginx"]),
-        Field("capabilities", ListOf(Scalar("capability", types.capability)), "Linux capabilities to keep; all others are dropped.", default=[], example=["NET_BIND_SERVICE"]),
+        Field(
+            "tmpfs",
+            ListOf(FILE_PATH),
+            "Directories in memory that can be written; C(/tmp) always is one.",
+            default=[],
+            example=["/var/cache/nginx"],
+        ),
+        Field(
+            "capabilities",
+            ListOf(Scalar("capability", types.capability)),
+            "Linux capabilities to keep; all others are dropped.",
+            default=[],
+            example=["NET_BIND_SERVICE"],
+        ),
         Field("env", ENV, "Environment variables of this service, over those of the app.", default={}),
         Field("volumes", ListOf(VOLUME), "Directories that outlive releases.", default=[]),
-        Field("routes", ListOf(URL_PATH), "Path prefixes that nginx sends here. The longest that fits wins.", default=[], example=["/api/"]),
-        Field("health", HEALTH, "How to tell that it is well: a path, or a mapping. A release goes live only when every check passes.", example="/api/health"),
-        Field("metrics", URL_PATH, "Path of its metrics in Prometheus format. Scraped every 15 s, answered 404 from outside.", example="/api/metrics"),
-        Field("rate_limits", ListOf(RATE_LIMIT), "Limits per client address and path. The longest path that fits counts.", default=[]),
+        Field(
+            "routes",
+            ListOf(URL_PATH),
+            "Path prefixes that nginx sends here. The longest that fits wins.",
+            default=[],
+            example=["/api/"],
+        ),
+        Field(
+            "health",
+            HEALTH,
+            "How to tell that it is well: a path, or a mapping. A release goes live only when every check passes.",
+            example="/api/health",
+        ),
+        Field(
+            "metrics",
+            URL_PATH,
+            "Path of its metrics in Prometheus format. Scraped every 15 s, answered 404 from outside.",
+            example="/api/metrics",
+        ),
+        Field(
+            "rate_limits",
+            ListOf(RATE_LIMIT),
+            "Limits per client address and path. The longest path that fits counts.",
+            default=[],
+        ),
         Field("singleton", BOOLEAN, "Never run two at once, not even during a release (schedulers).", default=False),
-        Field("run", choice("always", "before_release"), "V(before_release) runs once before a release starts, such as a migration.", default="always"),
+        Field(
+            "run",
+            choice("always", "before_release"),
+            "V(before_release) runs once before a release starts, such as a migration.",
+            default="always",
+        ),
         Field("stop_timeout", DURATION, "Time to finish work after SIGTERM.", default="30s"),
-        Field("ports", PORTS, "Loopback ports in place of the derived ones, where two derived ones clash.", derived="a hash of app, service and slot"),
+        Field(
+            "ports",
+            PORTS,
+            "Loopback ports in place of the derived ones, where two derived ones clash.",
+            derived="a hash of app, service and slot",
+        ),
     ),
 )
 
@@ -185,7 +271,12 @@ BACKUP = Struct(
     "backup",
     fields=(
         Field("enabled", BOOLEAN, "Whether it is backed up.", default=True),
-        Field("schedule", Scalar("schedule", schedule), "When, as systemd's OnCalendar. Name the zone: without one it is the server's.", default="*-*-* 02:00:00 UTC"),
+        Field(
+            "schedule",
+            Scalar("schedule", schedule),
+            "When, as systemd's OnCalendar. Name the zone: without one it is the server's.",
+            default="*-*-* 02:00:00 UTC",
+        ),
         Field("keep_local", Scalar("days", types.days, "int"), "Days that copies stay on the server.", default=7),
     ),
 )
@@ -196,12 +287,22 @@ DATABASE = Struct(
         Field("name", NAME, "Name; services reach it under this name.", required=True, example="postgres"),
         Field("engine", choice(*ENGINES), "Engine.", required=True, example="postgresql"),
         Field("version", TAG, "Version, in quotes: the tag of the image.", required=True, example="16"),
-        Field("image", IMAGE, "Image without a tag: C(:version) is added.", derived=", ".join(f"C({e.image}) for {name}" for name, e in ENGINES.items())),
+        Field(
+            "image",
+            IMAGE,
+            "Image without a tag: C(:version) is added.",
+            derived=", ".join(f"C({e.image}) for {name}" for name, e in ENGINES.items()),
+        ),
         Field("memory", SIZE, "Memory limit.", required=True, example="512m"),
         Field("cpus", CPUS, "CPU limit. Without it the database may use all.", example=1.0),
         Field("user", IDENTIFIER, "User inside the database. Redis has none.", derived="the app's name"),
         Field("database", IDENTIFIER, "Database inside the server. Redis has none.", derived="the app's name"),
-        Field("password", Scalar("secret", types.password), "Password of at least 12 characters, from Ansible Vault.", required=True),
+        Field(
+            "password",
+            Scalar("password", types.password),
+            "Password of at least 12 characters, from Ansible Vault.",
+            required=True,
+        ),
         Field("backup", BACKUP, "Its backup.", default={}),
     ),
 )
@@ -213,13 +314,24 @@ HEADERS = Struct(
             "csp",
             HEADER,
             "Content-Security-Policy.",
-            default="default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+            default="default-src 'self'; base-uri 'self'; form-action 'self'; "
+            "frame-ancestors 'none'; object-src 'none'",
         ),
-        Field("hsts", HEADER, "Strict-Transport-Security. Add C(; includeSubDomains) where every subdomain has HTTPS.", default="max-age=63072000"),
+        Field(
+            "hsts",
+            HEADER,
+            "Strict-Transport-Security. Add C(; includeSubDomains) where every subdomain has HTTPS.",
+            default="max-age=63072000",
+        ),
         Field("frame_options", HEADER, "X-Frame-Options.", default="DENY"),
         Field("content_type_options", HEADER, "X-Content-Type-Options.", default="nosniff"),
         Field("referrer_policy", HEADER, "Referrer-Policy.", default="strict-origin-when-cross-origin"),
-        Field("permissions_policy", HEADER, "Permissions-Policy.", default="camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        Field(
+            "permissions_policy",
+            HEADER,
+            "Permissions-Policy.",
+            default="camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
         Field("opener_policy", HEADER, "Cross-Origin-Opener-Policy.", default="same-origin"),
     ),
 )
@@ -227,7 +339,13 @@ HEADERS = Struct(
 APP = Struct(
     "app",
     fields=(
-        Field("name", NAME, "Name, unique on the server. Directories, containers and backups carry it.", required=True, example="snippetly"),
+        Field(
+            "name",
+            NAME,
+            "Name, unique on the server. Directories, containers and backups carry it.",
+            required=True,
+            example="snippetly",
+        ),
         Field(
             "domains",
             ListOf(Scalar("host name", types.host_name)),
@@ -236,18 +354,42 @@ APP = Struct(
             example=["snippetly.example", "www.snippetly.example"],
         ),
         Field("runtime", choice("compose"), "What runs the services.", default="compose"),
-        Field("release", TAG, "Tag of every service's image that has none of its own.", required=True, example="v1.4.2"),
+        Field(
+            "release", TAG, "Tag of every service's image that has none of its own.", required=True, example="v1.4.2"
+        ),
         Field(
             "strategy",
             choice("blue_green", "recreate"),
-            "V(blue_green) starts the new release beside the old one; V(recreate) stops the old one first and needs less memory.",
+            "V(blue_green) starts the new release beside the old one; "
+            "V(recreate) stops the old one first and needs less memory.",
             default="blue_green",
         ),
         Field("services", ListOf(SERVICE), "Containers of the app.", required=True),
-        Field("databases", ListOf(DATABASE), "Databases of the app. Each brings its backup, its alerts and its closed port.", default=[]),
-        Field("env", ENV, "Environment variables of every service. Never secrets.", default={}, example={"LOG_LEVEL": "info"}),
-        Field("secrets", SECRETS, "Secret environment variables of every service, from Ansible Vault. They reach it in a file of mode 0600.", default={}),
-        Field("headers", HEADERS, "Security headers of the site, where the strict defaults do not fit. An empty string leaves one out.", default={}),
+        Field(
+            "databases",
+            ListOf(DATABASE),
+            "Databases of the app. Each brings its backup, its alerts and its closed port.",
+            default=[],
+        ),
+        Field(
+            "env",
+            ENV,
+            "Environment variables of every service. Never secrets.",
+            default={},
+            example={"LOG_LEVEL": "info"},
+        ),
+        Field(
+            "secrets",
+            SECRETS,
+            "Secret environment variables of every service, from Ansible Vault. They reach it in a file of mode 0600.",
+            default={},
+        ),
+        Field(
+            "headers",
+            HEADERS,
+            "Security headers of the site, where the strict defaults do not fit. An empty string leaves one out.",
+            default={},
+        ),
     ),
 )
 

@@ -22,10 +22,12 @@ PASSWORD_LENGTH = 12
 
 # capabilities(7)
 CAPABILITIES = frozenset(
-    "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER "
-    "FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE "
-    "NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE "
-    "SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM".split()
+    """
+    AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER
+    FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE
+    NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE
+    SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
+    """.split()  # noqa: SIM905
 )
 
 
@@ -73,7 +75,7 @@ def text(value: object) -> str:
     """A string that is not empty. Numbers are refused: YAML turns ``1.10`` into 1.1 before anybody sees it."""
     value = plain(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError(f"{shown(value)} is a number, not a string (write \"{value}\" in quotes)".replace("'", ""))
+        raise ValueError(f'{shown(value)} is a number, not a string (write "{value}" in quotes)'.replace("'", ""))
     if not isinstance(value, str):
         raise _wrong(value, "a string")
     if not value.strip():
@@ -128,7 +130,7 @@ def port(value: object) -> int:
 
 
 def loopback_port(value: object) -> int:
-    """A port on the server's loopback address, 20000 to 29999: below Linux's ephemeral ports, above everything known."""
+    """A port on the server's loopback address, 20000 to 29999: below the ephemeral ports, above all known ones."""
     return _integer(value, 20000, 29999, "a loopback port")
 
 
@@ -169,7 +171,7 @@ def human_size(count: int) -> str:
 
 
 def size(value: object) -> int:
-    """Memory in bytes: a whole number with ``k``, ``m`` or ``g`` (powers of 1024), such as ``256m``; at least ``6m``."""
+    """Memory: a whole number with ``k``, ``m`` or ``g`` (powers of 1024), such as ``256m``; at least ``6m``."""
     value = plain(value)
     count = None
     if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,12})([kmg])", value)):
@@ -201,7 +203,7 @@ def _nearest_size(value: object) -> str | None:
 
 
 def duration(value: object) -> int:
-    """Seconds: a whole number with ``s``, ``m`` or ``h``, such as ``30s``; 1 second to 24 hours."""
+    """A time: a whole number with ``s``, ``m`` or ``h``, such as ``30s``; 1 second to 24 hours."""
     value = plain(value)
     seconds = None
     if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})([smh])", value)):
@@ -219,7 +221,19 @@ def duration(value: object) -> int:
 def _nearest_duration(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    units = {"": 1, "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+    units = {
+        "": 1,
+        "s": 1,
+        "sec": 1,
+        "second": 1,
+        "m": 60,
+        "min": 60,
+        "minute": 60,
+        "h": 3600,
+        "hour": 3600,
+        "d": 86400,
+        "day": 86400,
+    }
     parts = re.findall(r"([0-9]{1,6})\s*([a-z]*)\s*", value.lower())
     if not parts or "".join(a + b for a, b in parts) != re.sub(r"\s", "", value.lower()):
         return None
@@ -290,11 +304,21 @@ def _is_host(value: str) -> bool:
 def url_path(value: object) -> str:
     """A path of a URL, begins with ``/``; no query, no ``..``, nothing that means something to nginx."""
     value = text(value)
-    if value.startswith("/") and re.fullmatch(r"[A-Za-z0-9._~+:@!,=/-]*", value) and "//" not in value and ".." not in value:
+    if (
+        value.startswith("/")
+        and re.fullmatch(r"[A-Za-z0-9._~+:@!,=/-]*", value)
+        and "//" not in value
+        and ".." not in value
+    ):
         return value
     better = "/" + re.sub(r"[?#].*", "", re.sub(r"^[a-z]+://[^/]*", "", value)).rstrip("*").strip().lstrip("/")
     hint = None
-    if better != value and re.fullmatch(r"[A-Za-z0-9._~+:@!,=/-]*", better) and "//" not in better and ".." not in better:
+    if (
+        better != value
+        and re.fullmatch(r"[A-Za-z0-9._~+:@!,=/-]*", better)
+        and "//" not in better
+        and ".." not in better
+    ):
         hint = _try(better)
     raise _wrong(value, "a path that begins with '/'", hint)
 
@@ -338,13 +362,17 @@ def image(value: object) -> str:
         raise ValueError("holds '://': an image has no scheme" + ("" if "@" in bare else f" ({_try(bare)})"))
     component = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
     registry = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
-    pattern = rf"{registry}{component}(?:/{component})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+    pattern = (
+        rf"{registry}{component}(?:/{component})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+    )
     if len(value) > 512 or not re.fullmatch(pattern, value):
         lower = value.lower()
         hint = _try(lower) if lower != value and len(value) <= 512 and re.fullmatch(pattern, lower) else None
         raise _wrong(value, "an image reference", hint or "such as 'registry.example/shop-web'")
     if split_image(value)[1] == "latest":
-        raise ValueError(f"{shown(value)}: 'latest' names another image every day and cannot be rolled back (name a version)")
+        raise ValueError(
+            f"{shown(value)}: 'latest' names another image every day and cannot be rolled back (name a version)"
+        )
     return value
 
 
@@ -409,8 +437,8 @@ def env_value(value: object) -> str:
         return repr(value)
     if not isinstance(value, str):
         raise ValueError(f"is {kind(value)}, not a string")
-    if re.search(r"[\x00\n\r]", value):
-        raise ValueError("holds a line break, which an env file cannot carry (encode it, for example as base64)")
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which no environment can carry")
     return value
 
 

@@ -27,7 +27,10 @@ def monitoring_targets(apps: list[dict[str, Any]]) -> dict[str, list[Any]]:
             if service["health"] and service["health"]["path"] and owner_of(app, service["health"]["path"]) is service
         ],
         "certificates": [app["domains"][0] for app in apps if app["domains"]],
-        "backups": [{"name": job["name"], "app": job["app"], "max_age": longest_gap(job["schedule"]) + SLACK} for job in backups_jobs(apps)],
+        "backups": [
+            {"name": job["name"], "app": job["app"], "max_age": longest_gap(job["schedule"]) + SLACK}
+            for job in backups_jobs(apps)
+        ],
     }
 
 

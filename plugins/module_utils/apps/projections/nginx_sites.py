@@ -51,12 +51,22 @@ def _site(app: dict[str, Any]) -> dict[str, Any]:
         "routes": sorted(routes, key=_longest_first),
         "private": sorted({service["metrics"] for service in measured if owner_of(app, service["metrics"]) is service}),
         "metrics": [
-            {"location": f"/{app['name']}/{service['name']}", "upstream": _upstream(app, service), "path": service["metrics"]}
+            {
+                "location": f"/{app['name']}/{service['name']}",
+                "upstream": _upstream(app, service),
+                "path": service["metrics"],
+            }
             for service in measured
         ],
         "rate_limits": sorted(
             (
-                {"path": limit["path"], "upstream": upstream, "zone": f"{app['name']}_{number}", "rate": _nginx_rate(limit["rate"]), "burst": limit["burst"]}
+                {
+                    "path": limit["path"],
+                    "upstream": upstream,
+                    "zone": f"{app['name']}_{number}",
+                    "rate": _nginx_rate(limit["rate"]),
+                    "burst": limit["burst"],
+                }
                 for number, (limit, upstream) in enumerate(limits)
             ),
             key=_longest_first,

@@ -1,0 +1,478 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# DOCUMENTATION is written by `make docs` from plugins/module_utils/apps/spec.py; action/validate_apps.py does the work.
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: validate_apps
+short_description: Check the apps of a server before it is touched
+version_added: 0.1.0
+description:
+  - Checks the C(apps) list of the inventory and reports every error at once, each with its path and what
+    would be right.
+  - Runs on the controller and does not connect to the host.
+author:
+  - Mainstay contributors (@mainstay-platform)
+options:
+  apps:
+    description:
+      - The apps of the server.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - Name, unique on the server. Directories, containers and backups carry it.
+        type: str
+        required: true
+      domains:
+        description:
+          - Host names. The first is canonical, the others redirect to it. Without any the app is not
+            served.
+        type: list
+        elements: str
+        default: []
+      runtime:
+        description:
+          - What runs the services.
+        type: str
+        choices:
+          - compose
+        default: compose
+      release:
+        description:
+          - Tag of every service's image that has none of its own.
+        type: str
+        required: true
+      strategy:
+        description:
+          - V(blue_green) starts the new release beside the old one; V(recreate) stops the old one first
+            and needs less memory.
+        type: str
+        choices:
+          - blue_green
+          - recreate
+        default: blue_green
+      services:
+        description:
+          - Containers of the app.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - Name; other services reach it under this name.
+            type: str
+            required: true
+          image:
+            description:
+              - 'Image without a tag: C(:release) is added. One with a tag or digest of its own keeps
+                it.'
+            type: str
+            required: true
+          command:
+            description:
+              - Command in place of the image's own.
+            type: list
+            elements: str
+          port:
+            description:
+              - Port inside the container. Only the server's own nginx reaches it.
+            type: int
+          memory:
+            description:
+              - Memory limit.
+              - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at
+                least C(6m).'
+            type: str
+            required: true
+          memory_reservation:
+            description:
+              - Memory that is kept for it, at most C(memory).
+              - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at
+                least C(6m).'
+            type: str
+          cpus:
+            description:
+              - CPU limit. Without it the service may use all.
+            type: float
+          pids:
+            description:
+              - Limit of processes and threads.
+            type: int
+            default: 256
+          user:
+            description:
+              - Numeric user and group that it runs as.
+            type: str
+            default: 65532:65532
+          read_only:
+            description:
+              - Whether the container's root file system is read-only.
+            type: bool
+            default: true
+          tmpfs:
+            description:
+              - Directories in memory that can be written; C(/tmp) always is one.
+            type: list
+            elements: str
+            default: []
+          capabilities:
+            description:
+              - Linux capabilities to keep; all others are dropped.
+            type: list
+            elements: str
+            default: []
+          env:
+            description:
+              - Environment variables of this service, over those of the app.
+            type: dict
+            default: {}
+          volumes:
+            description:
+              - Directories that outlive releases.
+            type: list
+            elements: dict
+            suboptions:
+              name:
+                description:
+                  - Directory C(/opt/app-data/<app>/<name>). Services that name the same volume share
+                    it.
+                type: str
+                required: true
+              path:
+                description:
+                  - Where the container sees it.
+                type: str
+                required: true
+            default: []
+          routes:
+            description:
+              - Path prefixes that nginx sends here. The longest that fits wins.
+            type: list
+            elements: str
+            default: []
+          health:
+            description:
+              - 'How to tell that it is well: a path, or a mapping. A release goes live only when every
+                check passes.'
+            type: dict
+            suboptions:
+              path:
+                description:
+                  - Path that answers 2xx when the service is well. Needs C(port). Either this or C(command).
+                type: str
+              command:
+                description:
+                  - Command inside the container that exits 0 when the service is well.
+                type: list
+                elements: str
+              interval:
+                description:
+                  - Time between two checks.
+                  - 'A time: a whole number with C(s), C(m) or C(h), such as C(30s); 1 second to 24 hours.'
+                type: str
+                default: 2s
+              timeout:
+                description:
+                  - Time in which a new release must become well, or it is refused.
+                  - 'A time: a whole number with C(s), C(m) or C(h), such as C(30s); 1 second to 24 hours.'
+                type: str
+                default: 60s
+          metrics:
+            description:
+              - Path of its metrics in Prometheus format. Scraped every 15 s, answered 404 from outside.
+            type: str
+          rate_limits:
+            description:
+              - Limits per client address and path. The longest path that fits counts.
+            type: list
+            elements: dict
+            suboptions:
+              path:
+                description:
+                  - Path prefix that is limited, inside a route of this service.
+                type: str
+                required: true
+              rate:
+                description:
+                  - Requests that one client may make.
+                  - 'Requests per client and second or minute: C(10/s), C(5/m).'
+                type: str
+                required: true
+              burst:
+                description:
+                  - Requests beyond the rate that are answered at once instead of refused.
+                  - Without it, one less than the rate's count, so that the whole count may come at once.
+                type: int
+            default: []
+          singleton:
+            description:
+              - Never run two at once, not even during a release (schedulers).
+            type: bool
+            default: false
+          run:
+            description:
+              - V(before_release) runs once before a release starts, such as a migration.
+            type: str
+            choices:
+              - always
+              - before_release
+            default: always
+          stop_timeout:
+            description:
+              - Time to finish work after SIGTERM.
+              - 'A time: a whole number with C(s), C(m) or C(h), such as C(30s); 1 second to 24 hours.'
+            type: str
+            default: 30s
+          ports:
+            description:
+              - Loopback ports in place of the derived ones, where two derived ones clash.
+              - Without it, a hash of app, service and slot.
+            type: dict
+            suboptions:
+              blue:
+                description:
+                  - Port on the server's loopback address for slot blue.
+                type: int
+                required: true
+              green:
+                description:
+                  - Port on the server's loopback address for slot green.
+                type: int
+                required: true
+        required: true
+      databases:
+        description:
+          - Databases of the app. Each brings its backup, its alerts and its closed port.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - Name; services reach it under this name.
+            type: str
+            required: true
+          engine:
+            description:
+              - Engine.
+            type: str
+            choices:
+              - postgresql
+              - mongodb
+              - redis
+            required: true
+          version:
+            description:
+              - 'Version, in quotes: the tag of the image.'
+            type: str
+            required: true
+          image:
+            description:
+              - 'Image without a tag: C(:version) is added.'
+              - Without it, C(postgres) for postgresql, C(mongo) for mongodb, C(redis) for redis.
+            type: str
+          memory:
+            description:
+              - Memory limit.
+              - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at
+                least C(6m).'
+            type: str
+            required: true
+          cpus:
+            description:
+              - CPU limit. Without it the database may use all.
+            type: float
+          user:
+            description:
+              - User inside the database. Redis has none.
+              - Without it, the app's name.
+            type: str
+          database:
+            description:
+              - Database inside the server. Redis has none.
+              - Without it, the app's name.
+            type: str
+          password:
+            description:
+              - Password of at least 12 characters, from Ansible Vault.
+            type: str
+            required: true
+          backup:
+            description:
+              - Its backup.
+            type: dict
+            suboptions:
+              enabled:
+                description:
+                  - Whether it is backed up.
+                type: bool
+                default: true
+              schedule:
+                description:
+                  - 'When, as systemd''s OnCalendar. Name the zone: without one it is the server''s.'
+                  - 'When, as systemd''s C(OnCalendar): C([weekdays] [*-month-day] [hour:minute] [zone]),
+                    as C(Sun 03:30 UTC).'
+                type: str
+                default: '*-*-* 02:00:00 UTC'
+              keep_local:
+                description:
+                  - Days that copies stay on the server.
+                type: int
+                default: 7
+            default: {}
+        default: []
+      env:
+        description:
+          - Environment variables of every service. Never secrets.
+        type: dict
+        default: {}
+      secrets:
+        description:
+          - Secret environment variables of every service, from Ansible Vault. They reach it in a file
+            of mode 0600.
+        type: dict
+        default: {}
+      headers:
+        description:
+          - Security headers of the site, where the strict defaults do not fit. An empty string leaves
+            one out.
+        type: dict
+        suboptions:
+          csp:
+            description:
+              - Content-Security-Policy.
+            type: str
+            default: default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none';
+              object-src 'none'
+          hsts:
+            description:
+              - Strict-Transport-Security. Add C(; includeSubDomains) where every subdomain has HTTPS.
+            type: str
+            default: max-age=63072000
+          frame_options:
+            description:
+              - X-Frame-Options.
+            type: str
+            default: DENY
+          content_type_options:
+            description:
+              - X-Content-Type-Options.
+            type: str
+            default: nosniff
+          referrer_policy:
+            description:
+              - Referrer-Policy.
+            type: str
+            default: strict-origin-when-cross-origin
+          permissions_policy:
+            description:
+              - Permissions-Policy.
+            type: str
+            default: camera=(), geolocation=(), microphone=(), payment=(), usb=()
+          opener_policy:
+            description:
+              - Cross-Origin-Opener-Policy.
+            type: str
+            default: same-origin
+        default: {}
+  server:
+    description:
+      - What the server has. With it the limits of all apps are added up and compared.
+    type: dict
+    suboptions:
+      memory:
+        description:
+          - Memory of the server.
+          - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at least
+            C(6m).'
+        type: str
+        required: true
+      cpus:
+        description:
+          - CPUs of the server.
+        type: float
+        required: true
+      reserved:
+        description:
+          - Memory for the system, Docker, nginx and monitoring.
+          - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at least
+            C(6m).'
+        type: str
+        default: 768m
+attributes:
+  check_mode:
+    description: Nothing is changed in either mode.
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is no diff.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Check the inventory before any server is touched
+  hosts: all
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - name: Check apps
+      mainstay.platform.validate_apps:
+        apps: "{{ apps | default(omit) }}"
+        server: "{{ server | default(omit) }}"
+
+# group_vars of the servers
+# apps:
+#   - name: shop
+#     domains: [shop.example, www.shop.example]   # the first is canonical
+#     release: "{{ shop_release }}"
+#     services:
+#       - name: web
+#         image: registry.example/shop-web
+#         port: 8000
+#         memory: 512m
+#         cpus: 1.0
+#         routes: [/]
+#         health: /health
+#         metrics: /metrics
+#         rate_limits:
+#           - {path: /, rate: 10/s, burst: 20}
+#           - {path: /login, rate: 5/m}
+#       - {name: worker, image: registry.example/shop-web, command: [./work], memory: 256m}
+#       - {name: migrate, image: registry.example/shop-web, command: [./migrate], memory: 256m, run: before_release}
+#     databases:
+#       - name: db
+#         engine: postgresql
+#         version: "17"
+#         memory: 512m
+#         password: "{{ shop_db_password }}"
+#         backup: {schedule: "*-*-* 02:00:00 UTC"}
+#     env: {LOG_LEVEL: info}
+#     secrets: {DATABASE_URL: "postgresql://shop:{{ shop_db_password }}@db/shop"}
+#
+# server: {memory: 4g, cpus: 2}
+"""
+
+RETURN = r"""
+apps:
+  description: Number of apps.
+  returned: success
+  type: int
+  sample: 1
+domains:
+  description: Number of domains.
+  returned: success
+  type: int
+  sample: 2
+services:
+  description: Number of services.
+  returned: success
+  type: int
+  sample: 3
+databases:
+  description: Number of databases.
+  returned: success
+  type: int
+  sample: 1
+"""
