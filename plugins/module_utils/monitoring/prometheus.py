@@ -15,8 +15,8 @@ PROMETHEUS = "127.0.0.1:9090"
 ALERTMANAGER = "127.0.0.1:9093"
 NODE = "127.0.0.1:9100"
 BLACKBOX = "127.0.0.1:9115"
-# A handshake only to read a date need not happen as often as an app is asked for its health.
-CERTIFICATE_INTERVAL = "5m"
+# A handshake only to read a date need not happen as often; beyond 5 minutes, though, Prometheus forgets a series.
+CERTIFICATE_INTERVAL = "2m"
 
 Targets = Mapping[str, Any]
 
