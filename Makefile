@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit integration lint molecule bench testbed-up testbed-status testbed-down clean lock
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install everything needed, into the checkout (and distribution packages)
+	@testbed/setup
+
+demo: setup ## A bare server becomes a running, backed-up, watched product, and is proven to be one
+	@testbed/demo
+
+test: setup lint unit integration molecule ## Everything: set-up, lint, unit, integration, the whole site on Debian 13 and 12
+
+unit: setup ## Unit tests: offline, under a minute
+	@pytest tests/unit -n 2 -q
+
+integration: setup ## Tests of modules and roles that need the test bed
+	@testbed/bed up
+	@pytest tests/integration -q
+
+lint: setup ## Linters and type checks
+	@.ci/lint
+
+molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
+	@testbed/bed up --no-servers
+	@molecule test
+
+bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results
+	@benchmarks/run
+
+testbed-up: setup ## Start the test bed: services and the servers of the inventory
+	@testbed/bed up
+
+testbed-status: setup ## The test bed in one look
+	@testbed/bed status
+
+testbed-down: ## Stop the test bed; what is cached stays
+	@testbed/bed down
+
+clean: ## Remove every container, network, volume and process of ours, and what was built
+	@testbed/bed clean
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+lock: ## Compile the requirements again, at newer versions
+	@testbed/lock
