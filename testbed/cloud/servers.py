@@ -117,6 +117,7 @@ def settle(name: str) -> None:
         done = subprocess.run(unpack, input=archive, check=False)
         if done.returncode:
             raise BedError(f"{name}: its first settings could not be written")
+    docker("exec", name, "systemctl", "is-system-running", "--wait", check=False)
     docker("exec", name, "chown", "-R", "admin:admin", "/home/admin/.ssh")
     docker("exec", name, "chmod", "0600", "/home/admin/.ssh/authorized_keys")
     docker("exec", name, "update-ca-certificates", "--fresh")
