@@ -401,7 +401,7 @@ options:
           - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at least
             C(6m).'
         type: str
-        default: 768m
+        default: 1g
 attributes:
   check_mode:
     description: Nothing is changed in either mode.

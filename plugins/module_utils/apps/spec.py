@@ -398,7 +398,7 @@ SERVER = Struct(
     fields=(
         Field("memory", SIZE, "Memory of the server.", required=True, example="8g"),
         Field("cpus", CPUS, "CPUs of the server.", required=True, example=2),
-        Field("reserved", SIZE, "Memory for the system, Docker, nginx and monitoring.", default="768m"),
+        Field("reserved", SIZE, "Memory for the system, Docker, nginx and monitoring.", default="1g"),
     ),
 )
 
