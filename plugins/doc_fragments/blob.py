@@ -13,12 +13,14 @@ class ModuleDocFragment:
 options:
   account_url:
     description:
-      - Address of the storage account, V(https://ACCOUNT.blob.core.windows.net), without a container and without a credential.
+      - Address of the storage account, V(https://ACCOUNT.blob.core.windows.net), without a container and without a
+        credential.
       - Required unless O(connection_string) or O(credential.connection_string) is given.
     type: str
   connection_string:
     description:
-      - Address and credential in one, as the portal shows it. The short form of O(credential) of kind V(connection_string).
+      - Address and credential in one, as the portal shows it. The short form of O(credential) of kind
+        V(connection_string).
     type: str
   credential:
     description:
@@ -28,7 +30,8 @@ options:
       kind:
         description:
           - V(account_key) is the account's key; it may do everything.
-          - V(sas) is a shared access signature. With C(sp=c) alone it can add objects and neither read, replace nor delete any.
+          - V(sas) is a shared access signature. With C(sp=c) alone it can add objects and neither read, replace nor
+            delete any.
           - V(connection_string) is address and key or SAS in one.
           - V(managed_identity) is the identity of the virtual machine; nothing secret is stored.
           - V(service_principal) is an application registered in Entra ID.
@@ -56,7 +59,8 @@ options:
         description: The application's secret. For kind V(service_principal).
         type: str
       authority:
-        description: Address of the login service, where it is not that of the public cloud. For kind V(service_principal).
+        description: Address of the login service, where it is not that of the public cloud. For kind
+          V(service_principal).
         type: str
   container:
     description:
@@ -70,16 +74,16 @@ options:
     type: path
   timeout:
     description:
-      - Seconds for the whole call. A service that is away for up to five minutes is waited for within that time, one that has
-        never answered for ten seconds.
+      - Seconds for the whole call. A service that is away for up to five minutes is waited for within that time, one
+        that has never answered for ten seconds.
     type: int
     default: 21600
 requirements:
   - azure-storage-blob >= 12.24
   - azure-identity, for the credential kinds V(managed_identity) and V(service_principal)
 notes:
-  - The libraries must be there for the Python that runs the module. The role C(mainstay.platform.runtime) provides one that has them;
-    choose it with C(ansible_python_interpreter=/opt/mainstay/venv/bin/python) in the task's C(vars).
+  - The libraries must be there for the Python that runs the module. The role C(mainstay.platform.runtime) provides
+    one that has them; choose it with C(ansible_python_interpreter=/opt/mainstay/venv/bin/python) in the task's C(vars).
   - No message, result or log contains a credential.
 """
 

@@ -10,9 +10,10 @@ short_description: Download an object from Azure Blob Storage, checked while it 
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
-  - Fetches an object to a file, in ranges in parallel, into a partial file beside the destination that is renamed when everything has
-    arrived and is right. On any failure the destination is as it was.
-  - The digest kept by M(mainstay.platform.blob_upload) is computed while the ranges arrive; without one the blob's own MD5 is compared.
+  - Fetches an object to a file, in ranges in parallel, into a partial file beside the destination that is renamed
+    when everything has arrived and is right. On any failure the destination is as it was.
+  - The digest kept by M(mainstay.platform.blob_upload) is computed while the ranges arrive; without one the blob's
+    own MD5 is compared.
   - An object that was stored in parts is joined.
   - A download that was interrupted goes on where it ended when it is called again, as long as the object is the same.
 options:
@@ -108,7 +109,6 @@ duration:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.download import download
 

@@ -10,7 +10,8 @@ short_description: List objects in Azure Blob Storage
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
-  - Lists the objects of a container whose names start with a prefix, with their digests and metadata. What was stored in parts is one object.
+  - Lists the objects of a container whose names start with a prefix, with their digests and metadata. What was stored
+    in parts is one object.
   - Uploads in parts that never finished are listed apart.
 options:
   prefix:
@@ -62,7 +63,8 @@ objects:
     index: {description: Name of the blob that lists the parts., type: str, returned: always}
     tier: {description: Access tier., type: str, returned: always}
 unfinished:
-  description: Uploads in parts that were interrupted, or are still running - name, attempt, number and size of the parts, last change.
+  description: Uploads in parts that were interrupted, or are still running - name, attempt, number and size of the
+    parts, last change.
   returned: success
   type: list
   elements: dict
@@ -71,7 +73,6 @@ unfinished:
 import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import survey
 

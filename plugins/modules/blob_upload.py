@@ -10,15 +10,17 @@ short_description: Upload a file to Azure Blob Storage, every block checked by t
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
-  - Brings a file into a container, in blocks that are sent in parallel and become visible together, at the end. Nothing half-written
-    is ever seen under the name.
-  - Every block carries its MD5, which the service checks. A digest over these, the file's size and its modification time are kept
-    as metadata, so that a second call sees in one request that there is nothing to do.
-  - An upload that was interrupted goes on where it ended when it is called again, as long as the service keeps the blocks (a week).
-    This needs a credential that may read; without that right it starts over. What other clients have left behind does no harm.
-  - With a SAS that may only create (C(sp=c)) blocks are not allowed. Files above 32 MiB are then sent as blobs of 32 MiB named
-    C(NAME.XXXXXXXX.part-00001-of-00012) with C(NAME.XXXXXXXX.parts.json), the list of parts, last. C(XXXXXXXX) is new for
-    every upload. M(mainstay.platform.blob_download) and M(mainstay.platform.blob_info) know them as the one object C(NAME).
+  - Brings a file into a container, in blocks that are sent in parallel and become visible together, at the end.
+    Nothing half-written is ever seen under the name.
+  - Every block carries its MD5, which the service checks. A digest over these, the file's size and its modification
+    time are kept as metadata, so that a second call sees in one request that there is nothing to do.
+  - An upload that was interrupted goes on where it ended when it is called again, as long as the service keeps the
+    blocks (a week). This needs a credential that may read; without that right it starts over. What other clients have
+    left behind does no harm.
+  - With a SAS that may only create (C(sp=c)) blocks are not allowed. Files above 32 MiB are then sent as blobs of 32
+    MiB named C(NAME.XXXXXXXX.part-00001-of-00012) with C(NAME.XXXXXXXX.parts.json), the list of parts, last.
+    C(XXXXXXXX) is new for every upload. M(mainstay.platform.blob_download) and M(mainstay.platform.blob_info) know
+    them as the one object C(NAME).
   - The file is read while it is sent. When it changes meanwhile, nothing is stored and the task fails.
 options:
   src:
@@ -33,12 +35,14 @@ options:
     required: true
   overwrite:
     description:
-      - Replace an object of this name whose content is another. Otherwise that is an error, raised before anything is sent.
+      - Replace an object of this name whose content is another. Otherwise that is an error, raised before anything is
+        sent.
     type: bool
     default: false
   metadata:
     description:
-      - What to keep with the object. Names are letters, digits and C(_), values printable ASCII. An unchanged object keeps what it has.
+      - What to keep with the object. Names are letters, digits and C(_), values printable ASCII. An unchanged object
+        keeps what it has.
     type: dict
     default: {}
   tags:
@@ -58,16 +62,16 @@ options:
     default: application/octet-stream
   compare:
     description:
-      - V(quick) takes an object for unchanged when its size and the modification time kept with it are those of the file. When the time
-        differs, the content is compared.
+      - V(quick) takes an object for unchanged when its size and the modification time kept with it are those of the
+        file. When the time differs, the content is compared.
       - V(content) always reads the file and compares its digest.
     type: str
     choices: [quick, content]
     default: quick
   checksum:
     description:
-      - A hash over the whole file to keep as well, for other tools. V(md5) becomes the blob's Content-MD5, V(sha256) its metadata
-        C(mainstay_sha256). Costs one more pass over the file.
+      - A hash over the whole file to keep as well, for other tools. V(md5) becomes the blob's Content-MD5, V(sha256)
+        its metadata C(mainstay_sha256). Costs one more pass over the file.
     type: str
     choices: [none, md5, sha256]
     default: none
@@ -78,7 +82,8 @@ options:
     default: 4
   block_size:
     description:
-      - Size of a block, such as V(8m). It grows with the file, so that 50,000 blocks suffice. Memory does not depend on it.
+      - Size of a block, such as V(8m). It grows with the file, so that 50,000 blocks suffice. Memory does not depend
+        on it.
     type: bytes
     default: 8m
 extends_documentation_fragment:
@@ -193,7 +198,6 @@ import dataclasses
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.plan import MAX_BLOCK, MIB, check_metadata
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.upload import Options, upload

@@ -20,8 +20,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors impo
 class StoredObject:
     """An object in the store. ``size`` in bytes, ``modified`` in UTC, ``metadata`` without our own keys.
 
-    ``parts`` is the number of parts it is stored in, 0 for a plain blob; ``index`` the blob that lists them. ``verified`` says
-    how the content was checked by the call that returned this, and is empty in lists.
+    ``parts`` is the number of parts it is stored in, 0 for a plain blob; ``index`` the blob that lists them.
+    ``verified`` says how the content was checked by the call that returned this, and is empty in lists.
     """
 
     name: str
@@ -84,8 +84,8 @@ def stored_object(client: Client, name: str, properties: Any) -> StoredObject:
 def survey(client: Client, prefix: str = "") -> tuple[list[StoredObject], list[Unfinished]]:
     """Objects whose names start with ``prefix``, by name, and uploads in parts that are not complete.
 
-    Of several complete ones under one name the plain blob counts, then the oldest list of parts: what somebody adds later with
-    a stolen create-only credential replaces nothing. Raises BlobError.
+    Of several under one name the oldest counts: what somebody adds later with a stolen create-only credential replaces
+    nothing. Raises BlobError.
     """
     action = f"list '{prefix}*'" if prefix else "list"
     blobs = client.call(
@@ -96,22 +96,20 @@ def survey(client: Client, prefix: str = "") -> tuple[list[StoredObject], list[U
 
 def arrange(client: Client, blobs: Iterable[Any]) -> tuple[list[StoredObject], list[Unfinished]]:
     """Objects and unfinished uploads from a flat list of BlobProperties."""
-    plain: dict[str, StoredObject] = {}
-    joined: dict[str, StoredObject] = {}
+    objects: dict[str, StoredObject] = {}
     complete: set[tuple[str, str]] = set()
     pieces: dict[tuple[str, str], list[Any]] = {}
     for blob in blobs:
         if part := plan.split_part(blob.name):
             pieces.setdefault(part, []).append(blob)
-        elif index := plan.split_index(blob.name):
+            continue
+        index = plan.split_index(blob.name)
+        if index:
             complete.add(index)
-            found = stored_object(client, index[0], blob)
-            other = joined.get(index[0])
-            if other is None or (found.modified and other.modified and found.modified < other.modified):
-                joined[index[0]] = found
-        else:
-            plain[blob.name] = stored_object(client, blob.name, blob)
-    objects = joined | plain
+        found = stored_object(client, index[0] if index else blob.name, blob)
+        other = objects.get(found.name)
+        if other is None or (found.modified and other.modified and found.modified < other.modified):
+            objects[found.name] = found
     unfinished = [
         Unfinished(name, attempt, len(parts), sum(p.size for p in parts), max(p.last_modified for p in parts))
         for (name, attempt), parts in pieces.items()
@@ -121,17 +119,20 @@ def arrange(client: Client, blobs: Iterable[Any]) -> tuple[list[StoredObject], l
 
 
 def find(client: Client, name: str) -> StoredObject | None:
-    """The object of this name, or None. One HEAD, and a list where it is not there as a plain blob. Raises BlobError."""
+    """The object of this name, or None. One HEAD and, where the credential may list, one list. Raises BlobError."""
 
     def absent(failure: Failure, _: bool) -> str | None:
         return "absent" if failure.status == 404 and failure.code != "ContainerNotFound" else None
 
     seen = client.call(f"look at '{name}'", client.blob(name).get_blob_properties, needs="r", lost=absent)
-    if seen != "absent":
-        return stored_object(client, name, seen)
-    if client.endpoint.allows("l") is False:
-        return None
-    return next((found for found in survey(client, f"{name}.")[0] if found.name == name and found.parts), None)
+    found = [] if seen == "absent" else [seen]
+    if client.endpoint.allows("l") is not False:
+        found += client.call(
+            f"look at '{name}'",
+            lambda: list(client.sdk.list_blobs(name_starts_with=f"{name}.", include=["metadata"])),
+            needs="l",
+        )
+    return next((item for item in arrange(client, found)[0] if item.name == name), None)
 
 
 def read(client: Client, name: str, limit: int = 64 * plan.MIB) -> bytes:
@@ -148,7 +149,7 @@ def read(client: Client, name: str, limit: int = 64 * plan.MIB) -> bytes:
 
 
 def read_index(client: Client, found: StoredObject) -> list[dict[str, Any]]:
-    """The parts of an object, in order: name, size and md5 (hexadecimal) each. Raises BlobError where the list is damaged."""
+    """The parts of an object, in order: name, size and md5 (hexadecimal) each. Raises BlobError for a damaged list."""
     assert found.index is not None
     try:
         index = json.loads(read(client, found.index))

@@ -23,7 +23,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors impo
     Attempt,
     BlobError,
     Failure,
-    Stopped,
+    StoppedError,
     explain,
     failure_of,
     scrub,
@@ -47,7 +47,7 @@ def require(module: str, package: str) -> Any:
     except ImportError as error:
         raise MissingLibraryError(
             f"the Python package {package} is missing for {sys.executable} ({error}); install it there, "
-            f"or run with an interpreter that has it (the role mainstay.platform.runtime makes /opt/mainstay/venv/bin/python)"
+            f"or run with an interpreter that has it (the role runtime makes /opt/mainstay/venv/bin/python)"
         ) from None
 
 
@@ -70,8 +70,8 @@ class Body:
 class Client:
     """A container of an account, with retries, a deadline and readable errors. Safe to share between threads.
 
-    ``timeout``: seconds for everything this client does. ``outage``: seconds for which a service that has answered before
-    may be away. ``ca_bundle``: path; otherwise REQUESTS_CA_BUNDLE, otherwise the system's choice of the library.
+    ``timeout``: seconds for everything this client does. ``outage``: seconds for which a service that has answered
+    before may be away. ``ca_bundle``: path; otherwise REQUESTS_CA_BUNDLE, otherwise the system's choice of the library.
     """
 
     def __init__(
@@ -124,8 +124,9 @@ class Client:
     ) -> T:
         """Call ``function``, again where that may help, and return what it returns.
 
-        ``attempt`` is the action for the message. ``lost(failure, repeated)`` may turn a failure into a result: ``repeated`` is
-        true when an earlier try got no answer, so that the service may have done the work already. Raises BlobError.
+        ``attempt`` is the action for the message. ``lost(failure, repeated)`` may turn a failure into a result:
+        ``repeated`` is true when an earlier try got no answer, so that the service may have done the work already.
+        Raises BlobError.
         """
         if isinstance(attempt, str):
             attempt = Attempt(self.endpoint, self.container, attempt, needs=needs, ca_bundle=self.ca_bundle)
@@ -164,7 +165,7 @@ class Client:
     def check(self) -> None:
         """Raises when the transfer has been stopped or its time is up."""
         if self.stop.is_set():
-            raise Stopped
+            raise StoppedError
         if time.monotonic() > self._deadline:
             raise BlobError(
                 f"Gave up after {self.timeout:g} s (timeout) on container '{self.container}' of account "
@@ -175,8 +176,8 @@ class Client:
 def pause(tries: int, elapsed: float, retry_after: float | None, chance: float) -> float:
     """Seconds to wait before the next try.
 
-    Exponential from 0.25 s, but never more than a quarter of the outage so far (at least 1 s, at most 30 s), so that a service
-    that is back is soon noticed; jittered by ``chance`` in 0..1. Retry-After is obeyed.
+    Exponential from 0.25 s, but never more than a quarter of the outage so far (at least 1 s, at most 30 s), so that
+    a service that is back is soon noticed; jittered by ``chance`` in 0..1. Retry-After is obeyed.
     """
     if retry_after is not None:
         return retry_after

@@ -55,6 +55,7 @@ class Endpoint:
 
     @property
     def host(self) -> str:
+        """The host's name."""
         return urlsplit(self.url).hostname or ""
 
     @property

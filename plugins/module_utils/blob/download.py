@@ -53,8 +53,8 @@ def download(
 ) -> Download:
     """Bring the object ``name`` to the file ``dest``, unless it is there already.
 
-    ``sha256`` (hexadecimal) is what the content must have. The file gets mode 0600 and the source's modification time. Raises
-    BlobError; then ``dest`` is as it was.
+    ``sha256`` (hexadecimal) is what the content must have. The file gets mode 0600 and the source's modification
+    time. Raises BlobError; then ``dest`` is as it was.
     """
     started = time.monotonic()
     found = find(client, name)

@@ -48,7 +48,8 @@ _SKEW = datetime.timedelta(minutes=5)
 
 
 class BlobError(Exception):
-    """A failure with a message fit for people. ``code`` is the service's, where it answered; ``failure`` has the facts."""
+    """A failure with a message fit for people. ``code`` is the service's, where it answered; ``failure`` has the
+    facts."""
 
     def __init__(self, message: str, failure: Failure | None = None) -> None:
         super().__init__(message)
@@ -56,10 +57,11 @@ class BlobError(Exception):
 
     @property
     def code(self) -> str | None:
+        """The service's error code, where it answered."""
         return self.failure.code if self.failure else None
 
 
-class Stopped(BlobError):
+class StoppedError(BlobError):
     """Another thread of the same transfer has failed, and that failure is the one to report."""
 
     def __init__(self) -> None:
@@ -71,7 +73,8 @@ class Failure:
     """The facts of a failed request.
 
     ``kind`` is ``answer`` (the service answered with ``status`` and ``code``), ``dns``, ``refused``, ``timeout``,
-    ``dropped``, ``tls`` (not trusted), ``tls_protocol``, ``identity`` (no token) or ``other``. ``date`` is the service's clock.
+    ``dropped``, ``tls`` (not trusted), ``tls_protocol``, ``identity`` (no token) or ``other``. ``date`` is the
+    service's clock.
     """
 
     kind: str
@@ -96,7 +99,8 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """What was tried: ``action`` is the verb phrase of a message (``upload /srv/x as 'x'``), ``needs`` the SAS permissions."""
+    """What was tried: ``action`` is the verb phrase of a message (``upload /srv/x as 'x'``), ``needs`` the SAS
+    permissions."""
 
     endpoint: Endpoint
     container: str
@@ -235,7 +239,10 @@ def _refusal(failure: Failure, attempt: Attempt, now: datetime.datetime) -> str:
     if code == "ConditionNotMet":
         return "the blob was changed by somebody else meanwhile"
     if code in ("Md5Mismatch", "InvalidMd5") or (code == "InvalidOperation" and "md5" in failure.text.lower()):
-        return "the service received other bytes than were hashed: the file changes while it is read, or the network damages data"
+        return (
+            "the service received other bytes than were hashed: "
+            "the file changes while it is read, or the network damages data"
+        )
     if code == "InvalidBlobOrBlock":
         return "unfinished blocks of another client lie under this name; another name helps, or waiting a week"
     if code == "InvalidBlockList":
@@ -272,6 +279,11 @@ def _missing_right(code: str, attempt: Attempt) -> str:
         return f"the SAS is too narrow: its stored access policy '{sas.policy}' lacks {wanted}"
     if missing:
         return f"the SAS is too narrow: it has sp={sas.permissions}, this needs {wanted}"
+    if "c" in attempt.needs and sas.allows("w") is False:
+        return (
+            "a blob of this name exists already, which a create-only SAS may not replace; "
+            f"or the SAS (sp={sas.permissions}) was made for another container"
+        )
     return f"the SAS (sp={sas.permissions}) does not allow this; was it made for another container?"
 
 
@@ -290,11 +302,13 @@ def _unauthentic(failure: Failure, attempt: Attempt, now: datetime.datetime, sig
     if sas and sas.protocol == "https" and attempt.endpoint.url.startswith("http://"):
         return "the SAS allows https only, and account_url is http"
     if sas and sas.policy:
-        return f"the SAS is not accepted: its stored access policy '{sas.policy}' is gone or expired, or its signature is wrong"
+        policy = f"its stored access policy '{sas.policy}' is gone or expired"
+        return f"the SAS is not accepted: {policy}, or its signature is wrong"
     if sas:
         return "the SAS is not accepted: it is damaged, made for another account or container, or its key was rotated"
     if attempt.endpoint.kind == "account_key":
-        return f"the key is not accepted: it is wrong or was rotated, or is not that of account '{attempt.endpoint.account}'"
+        account = attempt.endpoint.account
+        return f"the key is not accepted: it is wrong or was rotated, or is not that of account '{account}'"
     return "the credential is not accepted; or the account's network rules shut this machine out"
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import (
     Client,

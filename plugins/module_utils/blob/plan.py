@@ -73,8 +73,14 @@ def block_id(block: Block, md5: bytes, length: int = ID_LENGTH) -> str:
 
 
 def raw_lengths(name: str) -> set[int]:
-    """The lengths that an id from a block list may have: azure-storage-blob decodes what is UTF-8 and leaves the rest in base64."""
+    """The lengths that an id from a block list may have.
+
+    azure-storage-blob decodes ids that are UTF-8 and leaves the others in base64, which cannot be told from the
+    outside.
+    """
     lengths = {len(name.encode())}
+    if re.fullmatch(r"\d{5}[A-Za-z0-9_-]{43}", name):
+        return lengths
     with contextlib.suppress(ValueError):
         raw = base64.b64decode(name, validate=True)
         with contextlib.suppress(UnicodeDecodeError):

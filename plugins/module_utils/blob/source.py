@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, Stopped
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, StoppedError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.plan import Block, Fingerprint, blocks, tree_digest
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def open_source(path: Path) -> Iterator[Source]:
 def each(function: Callable[[Block], T], items: Iterable[Block], concurrency: int, stop: threading.Event) -> list[T]:
     """``function`` of every item, ``concurrency`` at a time, in the items' order.
 
-    The first failure sets ``stop``, on which the others are expected to end with `Stopped`, and is raised.
+    The first failure sets ``stop``, on which the others are expected to end with `StoppedError`, and is raised.
     """
 
     def guarded(item: Block) -> T:
@@ -125,5 +125,5 @@ def each(function: Callable[[Block], T], items: Iterable[Block], concurrency: in
             for future in queue:
                 future.cancel()
             causes = [future.exception() for future in queue if not future.cancelled()]
-            raise next((cause for cause in causes if cause and not isinstance(cause, Stopped)), error) from None
+            raise next((cause for cause in causes if cause and not isinstance(cause, StoppedError)), error) from None
     return results

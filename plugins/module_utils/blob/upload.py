@@ -51,7 +51,8 @@ class Upload:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How to upload. ``compare``: ``quick`` or ``content``; ``checksum``: a hash over the whole file to keep as well."""
+    """How to upload. ``compare``: ``quick`` or ``content``; ``checksum``: a hash over the whole file to keep as
+    well."""
 
     overwrite: bool = False
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -84,7 +85,7 @@ def upload(
     return result
 
 
-class _AnswerLost(Exception):
+class _AnswerLostError(Exception):
     """Whether a plain name holds our bytes or others' cannot be told; parts have names of their own."""
 
 
@@ -128,8 +129,8 @@ class _Job:
                 return result
             if not self.options.overwrite:
                 raise BlobError(
-                    f"{self.exists()} with another content ({stored.size} bytes, {self.source.path} has {self.source.size}); "
-                    "nothing was sent. Choose another name, or set overwrite"
+                    f"{self.exists()} with another content ({stored.size} bytes, {self.source.path} has "
+                    f"{self.source.size}); nothing was sent. Choose another name, or set overwrite"
                 )
             result.reason = "replaces another content"
         if check_mode:
@@ -160,8 +161,8 @@ class _Job:
         return plan.Fingerprint.of_metadata(seen.size, seen.metadata, md5), str(seen.etag)
 
     def refuse_taken(self) -> None:
-        """Where the credential may write but not look: committing a block that nobody has sent must fail, but where the name is
-        taken it fails for that reason. Anything unclear is left to the real commit, which asks again."""
+        """Where the credential may write but not look: committing a block that nobody has sent must fail, but where
+        the name is taken it fails for that reason. Anything unclear is left to the real commit, which asks again."""
         core = require("azure.core", "azure-core")
         answer = self.client.call(
             self.action,
@@ -324,7 +325,8 @@ class _Job:
         result.etag = answer["etag"]
 
     def taken(self, failure: Failure, repeated: bool, result: Upload) -> dict[str, Any] | None:
-        """The name was taken between the look and the end: by ourselves when an answer was lost, or by another writer."""
+        """The name was taken between the look and the end: by ourselves when an answer was lost, or by another
+        writer."""
         if failure.code not in ("BlobAlreadyExists", OVERWRITE_REFUSED) and not (repeated and failure.forbidden):
             return None
         seen = self.look() if self.readable else None
@@ -332,10 +334,10 @@ class _Job:
             return {"etag": seen[1]}
         if repeated and not self.readable:
             if may_write(self.client) is False:
-                raise _AnswerLost
+                raise _AnswerLostError
             raise BlobError(
-                f"Cannot {self.action} in container '{self.client.container}' for certain: the answer of the service was lost, "
-                f"and now the name is taken. It is most likely this upload; a credential that may read can tell",
+                f"Cannot {self.action} in container '{self.client.container}' for certain: the answer of the service was "
+                f"lost, and now the name is taken. It is most likely this upload; a credential that may read can tell",
                 failure,
             )
         return None
@@ -384,7 +386,7 @@ class _Job:
         if self.source.size <= plan.PART_SIZE:
             try:
                 self.in_one(result)
-            except _AnswerLost:
+            except _AnswerLostError:
                 pass
             else:
                 return
@@ -407,7 +409,10 @@ class _Job:
         self.checksum(result)
         self.source.unchanged()
         self.write_index(result, attempt)
-        result.verified = f"Content-MD5 of each of {len(pieces)} parts, checked by the service; not read back, the credential may not read"
+        result.verified = (
+            f"Content-MD5 of each of {len(pieces)} parts, checked by the service; "
+            "not read back, the credential may not read"
+        )
 
     def write_index(self, result: Upload, attempt: str) -> None:
         """The list of parts, last: what it names is complete."""
