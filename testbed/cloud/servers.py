@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,19 @@ def settle(name: str) -> None:
         done = subprocess.run(unpack, input=archive, check=False)
         if done.returncode:
             raise BedError(f"{name}: its first settings could not be written")
-    docker("exec", name, "systemctl", "is-system-running", "--wait", check=False)
+    booted(name)
     docker("exec", name, "chown", "-R", "admin:admin", "/home/admin/.ssh")
     docker("exec", name, "chmod", "0600", "/home/admin/.ssh/authorized_keys")
     docker("exec", name, "update-ca-certificates", "--fresh")
+
+
+def booted(name: str, seconds: float = 60) -> None:
+    """Return when systemd has finished starting the server."""
+    deadline = time.monotonic() + seconds
+    while docker("exec", name, "systemctl", "is-system-running", check=False) not in ("running", "degraded"):
+        if time.monotonic() > deadline:
+            raise BedError(f"{name} did not finish booting in {seconds:.0f} s: docker exec {name} systemctl list-jobs")
+        time.sleep(0.1)
 
 
 def has_root(name: str) -> bool:
