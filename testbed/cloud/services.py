@@ -25,6 +25,7 @@ from testbed.cloud.places import (
     ADDRESSES,
     CONTAINER,
     DYNAMIC,
+    INVENTORY,
     MIRROR_PORT,
     MODULES,
     NETWORK,
@@ -261,6 +262,7 @@ def login() -> None:
 
 def all_up() -> None:
     """Bring every service up; Pebble's root is fetched anew when Pebble was started."""
+    (INVENTORY / "group_vars" / "all" / "state.yml").write_text(f"---\ntestbed_state: {STATE}\n")
     network_up()
     image = images.services()
     for service in table():
