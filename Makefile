@@ -28,14 +28,14 @@ integration: setup ## Tests of modules and roles that need the test bed
 	@pytest tests/integration -q
 
 lint: setup ## Linters and type checks
-	@.ci/lint
+	@tests/lint.sh
 
 molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
 	@testbed/bed up --no-servers
-	@molecule test
+	@for release in trixie bookworm; do MAINSTAY_DEBIAN=$$release molecule test; done
 
 bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results
-	@benchmarks/run
+	@benchmarks/converge.py
 
 testbed-up: setup ## Start the test bed: services and the servers of the inventory
 	@testbed/bed up
