@@ -130,9 +130,12 @@ def create(
     job: Job,
     kind: type[Engine],
     connect: Callable[[str], Engine],
+    started: float | None = None,
     clock: Callable[[], float] = time.time,
 ) -> list[Made]:
     """Back up every piece of a job. ``connect`` makes the engine for one database.
+
+    ``started`` names the set, for several jobs that are one; it defaults to now.
 
     Raises BackupError when the job is being worked on already, there is no room, the dump fails or is bad. Nothing is
     left then that looks like a backup, and older backups are as they were.
@@ -141,7 +144,7 @@ def create(
         files.private_directory(job.directory)
         for path in files.leftovers(job.directory):
             path.unlink()
-        started = clock()
+        started = clock() if started is None else started
         while any((job.directory / name).exists() for _part, name in file_names(job, kind, started)):
             started += 1
         earlier = manifests_in(job.directory)

@@ -52,6 +52,15 @@ def set_id(started: float) -> str:
     return datetime.datetime.fromtimestamp(int(started), datetime.timezone.utc).strftime("%Y%m%d-%H%M%S")
 
 
+def set_moment(text: str) -> float:
+    """The reverse of ``set_id``. Raises ValueError."""
+    try:
+        parsed = datetime.datetime.strptime(text, "%Y%m%d-%H%M%S")
+    except ValueError as error:
+        raise ValueError(f"'{text}' is not the id of a set (try '20261121-020000')") from error
+    return parsed.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
 def build(
     *,
     identity: dict[str, Any],

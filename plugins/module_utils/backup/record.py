@@ -19,7 +19,7 @@ DAY = 86400
 METRICS = (
     ("last_attempt_timestamp_seconds", "last_attempt", "When this backup was last tried."),
     ("last_success_timestamp_seconds", "last_success", "When the last backup that is proven and stored was begun."),
-    ("last_failure_timestamp_seconds", "last_failure", "When this backup last failed; 0 if it never did."),
+    ("last_failure_timestamp_seconds", "last_failure", "When this backup last failed."),
     ("size_bytes", "size", "Size of the last good backup."),
     ("duration_seconds", "duration", "Time that the last good backup took, dump to proof."),
 )
@@ -73,14 +73,16 @@ def next_state(state: Mapping[str, Any], outcome: Mapping[str, Any], now: float)
 
 
 def render_metrics(labels: Mapping[str, str], state: Mapping[str, Any]) -> str:
-    """The state as node exporter's text format. What never was is 0, so that alerts on age see it."""
+    """The state in node exporter's text format. What never happened is left out: an age since 1970 would mislead."""
     text = ",".join(f'{key}="{_escape(value)}"' for key, value in labels.items())
     lines = []
     for name, key, purpose in METRICS:
+        if key not in state:
+            continue
         lines += [
             f"# HELP mainstay_backup_{name} {purpose}",
             f"# TYPE mainstay_backup_{name} gauge",
-            f"mainstay_backup_{name}{{{text}}} {float(state.get(key, 0))!r}",
+            f"mainstay_backup_{name}{{{text}}} {float(state[key])!r}",
         ]
     return "\n".join(lines) + "\n"
 

@@ -1,0 +1,95 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation that the backup modules share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Fragments ``mainstay.platform.backup``, and of it ``tools`` and ``attributes``."""
+
+    DOCUMENTATION = r"""
+options:
+  name:
+    description:
+      - Name of the job. Two runs of one job never overlap.
+    type: str
+    required: true
+  app:
+    description:
+      - Name of the app that the database belongs to.
+    type: str
+    required: true
+  database:
+    description:
+      - Name of the database in the list of apps. Names the directory, and the folder in the store.
+    type: str
+    required: true
+  engine:
+    description:
+      - Kind of the database.
+    type: str
+    choices: [postgresql, mongodb, redis]
+    required: true
+  databases:
+    description:
+      - Databases inside the server. Each becomes a file of its own.
+      - Must name at least one for V(postgresql). Empty means all of them for V(mongodb). V(redis) is dumped whole.
+    type: list
+    elements: str
+    default: []
+  user:
+    description:
+      - User inside the database. Not used for V(redis).
+    type: str
+    default: ""
+  password:
+    description:
+      - Password of the user. Not needed where the server trusts its own container.
+      - It reaches the tools as an environment variable or a file descriptor, never on a command line.
+    type: str
+  host:
+    description:
+      - Where the tools find the server, seen from where they run. Empty for a socket or the loopback address.
+    type: str
+    default: ""
+  port:
+    description:
+      - Port of the server; V(0) for the engine's own.
+    type: int
+    default: 0
+  directory:
+    description:
+      - Where the backups are. C(/var/backups/mainstay/APP/DATABASE) when not given.
+    type: path
+  file_prefix:
+    description:
+      - Start of the names of the files. C(pg-backup), C(mongo-backup) or C(redis-backup) when not given.
+    type: str
+"""
+
+    TOOLS = r"""
+options:
+  container:
+    description:
+      - Container in which the engine's tools run. Without it they are taken from this host.
+    type: str
+  timeout:
+    description:
+      - Seconds that one tool may take.
+    type: int
+    default: 14400
+notes:
+  - Needs root, or a user who may use Docker and the directories.
+"""
+
+    ATTRIBUTES = r"""
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: none
+"""

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Stopping an app's services while its data is replaced, and starting the same ones again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import private_directory, write_atomic
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+
+SLOTS = ("blue", "green")
+POLL = 0.5
+UP = ("running", "running healthy")
+
+
+class Pause:
+    """The services of one app: every container of its slots, none of its databases."""
+
+    def __init__(self, app: str, state: Path) -> None:
+        self._app = app
+        self._memory = state / f"{app}.paused"
+        self._host = Place()
+
+    def running(self) -> list[str]:
+        """The services that run now."""
+        names: set[str] = set()
+        for slot in SLOTS:
+            project = f"label=com.docker.compose.project={self._app}-{slot}"
+            out = self._host.run(["docker", "ps", "--filter", project, "--format", "{{.Names}}"], timeout=60)
+            names |= set(out.split())
+        return sorted(names)
+
+    def remembered(self) -> list[str]:
+        """The services that were stopped by an earlier call and not started since."""
+        try:
+            return [str(name) for name in json.loads(self._memory.read_text(encoding="utf-8"))]
+        except FileNotFoundError:
+            return []
+
+    def stop(self, names: list[str]) -> None:
+        """Stop these services, and remember them with those of an earlier call that was interrupted."""
+        if not names:
+            return
+        private_directory(self._memory.parent)
+        write_atomic(self._memory, json.dumps(sorted({*names, *self.remembered()})))
+        self._host.run(["docker", "stop", *names], timeout=600)
+
+    def start(self, names: list[str], timeout: float) -> None:
+        """Start these services and wait until they are up, and healthy where they say so."""
+        if not names:
+            return
+        self._host.run(["docker", "start", *names], timeout=600)
+        deadline = time.monotonic() + timeout
+        while waiting := {name: state for name, state in self._states(names).items() if state not in UP}:
+            if time.monotonic() > deadline:
+                slow = ", ".join(f"{name} ({state})" for name, state in sorted(waiting.items()))
+                raise BackupError(f"started, but not healthy after {timeout:.0f} s: {slow}")
+            time.sleep(POLL)
+        self._memory.unlink()
+
+    def _states(self, names: list[str]) -> dict[str, str]:
+        form = "{{.Name}}\t{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}"
+        out = self._host.run(["docker", "inspect", "--format", form, *names], timeout=60)
+        pairs = (line.lstrip("/").split("\t") for line in out.splitlines())
+        return {name: state.strip() for name, state in pairs}

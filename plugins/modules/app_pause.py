@@ -1,0 +1,91 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: app_pause
+short_description: Stop the services of an app for a while, and start exactly those again
+version_added: 0.1.0
+author: "Mainstay contributors (@mainstay-platform)"
+description:
+  - Stops the running containers of an app's slots. Its databases go on running.
+  - Remembers what it has stopped in C(/var/lib/mainstay/backups/APP.paused), so that a play that was interrupted
+    between the two can be run again.
+options:
+  app:
+    description:
+      - Name of the app.
+    type: str
+    required: true
+  state:
+    description:
+      - V(paused) stops its services, V(resumed) starts them and waits until they are healthy.
+    type: str
+    choices: [paused, resumed]
+    required: true
+  timeout:
+    description:
+      - Seconds to wait for the services to be healthy.
+    type: int
+    default: 180
+extends_documentation_fragment:
+  - mainstay.platform.backup.attributes
+"""
+
+EXAMPLES = r"""
+- name: Stop what writes into the database
+  mainstay.platform.app_pause:
+    app: snippetly
+    state: paused
+"""
+
+RETURN = r"""
+containers:
+  description: The containers that were stopped or started.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.pause import Pause
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "app": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["paused", "resumed"], "required": True},
+            "timeout": {"type": "int", "default": 180},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    if shutil.which("docker") is None:
+        if module.check_mode:
+            module.exit_json(changed=False, containers=[], msg="docker is not installed yet")
+        module.fail_json(msg="docker is not installed on this host")
+    pause = Pause(params["app"], shared.STATE)
+    try:
+        if params["state"] == "paused":
+            names = pause.running()
+            if not module.check_mode:
+                pause.stop(names)
+        else:
+            names = pause.remembered()
+            if not module.check_mode:
+                pause.start(names, params["timeout"])
+    except BackupError as error:
+        module.fail_json(msg=f"app '{params['app']}': {error}")
+    module.exit_json(changed=bool(names), containers=names)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_restore
+short_description: Restore a database from a backup file
+version_added: 0.1.0
+author: "Mainstay contributors (@mainstay-platform)"
+description:
+  - Verifies the backup, keeps what is in the database now, restores, and compares what is there afterwards with the
+    manifest.
+  - A backup that is bad or not proven is not restored unless O(force) says so.
+  - PostgreSQL is restored in one transaction, which replaces every object that the backup holds, or fails and changes
+    nothing. The database is made when it is missing.
+  - MongoDB's collections are dropped and put back one by one. Run it again when it was interrupted.
+  - Redis gets the file and is restarted, append-only file or not.
+  - Services that use the database should be stopped, see M(mainstay.platform.app_pause).
+options:
+  path:
+    description:
+      - The backup. Its manifest is C(PATH.manifest.json).
+    type: path
+    required: true
+  into:
+    description:
+      - Database to restore into, for engine V(postgresql). The one that was backed up when not given.
+    type: str
+  level:
+    description:
+      - How to verify before. With a manifest V(quick) suffices, because the backup was proven when that was written.
+    type: str
+    choices: [quick, full]
+    default: quick
+  safety:
+    description:
+      - Back up what is there now before, if there is anything, into C(before-restore) beside the backups.
+    type: bool
+    default: true
+  force:
+    description:
+      - Restore a backup that is bad or not proven as far as that goes.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - mainstay.platform.backup
+  - mainstay.platform.backup.tools
+  - mainstay.platform.backup.attributes
+attributes:
+  check_mode:
+    details: Verifies, looks at what is there and returns the plan.
+seealso:
+  - module: mainstay.platform.backup_verify
+  - module: mainstay.platform.app_pause
+"""
+
+EXAMPLES = r"""
+- name: Bring the users back
+  mainstay.platform.backup_restore:
+    path: /var/backups/mainstay/snippetly/postgres/pg-backup-20261121-020000.dump
+    name: snippetly-postgres
+    app: snippetly
+    database: postgres
+    engine: postgresql
+    container: snippetly-data-postgres-1
+    user: snippetly
+    databases: [snippetly]
+"""
+
+RETURN = r"""
+plan:
+  description: What is done, step by step, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+counts:
+  description: Rows, documents or keys after the restore.
+  returned: success
+  type: dict
+extra:
+  description: What is there beyond the backup; a restore does not remove it.
+  returned: success
+  type: dict
+compared:
+  description: V(ok) when everything is there that the manifest promises, V(not_verified) without a manifest.
+  returned: success
+  type: str
+safety:
+  description: Where the former content is kept; empty when there was none.
+  returned: success
+  type: str
+duration:
+  description: Seconds.
+  returned: success
+  type: float
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import manifest_of
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import plan, restore
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import NOT_VERIFIED, OK, BackupError
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            shared.JOB_OPTIONS,
+            **shared.TOOL_OPTIONS,
+            path={"type": "path", "required": True},
+            into={"type": "str"},
+            level={"type": "str", "choices": ["quick", "full"], "default": "quick"},
+            safety={"type": "bool", "default": True},
+            force={"type": "bool", "default": False},
+        ),
+        supports_check_mode=True,
+    )
+    params = module.params
+    path = Path(params["path"])
+    if wrong := shared.wrong_options(params):
+        module.fail_json(msg=f"backup job '{params['name']}': {wrong}")
+    if not path.is_file():
+        module.fail_json(msg=f"path: there is no file {path}")
+    job = shared.job(params)
+    kind = ENGINES[job.engine]
+    connect = shared.connector(params)
+    try:
+        beside = manifest_of(path)
+        manifest = manifests.load(beside) if beside.exists() else None
+        if manifest and manifest["engine"] != job.engine:
+            module.fail_json(msg=f"{path} is a backup of {manifest['engine']}, the job is one of {job.engine}")
+        database = params["into"] or next(iter((manifest or {}).get("databases") or job.databases), "")
+        database = "" if kind.whole_server else database
+        where = f"{job.engine} in {params['container'] or 'this host'}{f', database {database}' if database else ''}"
+        with shared.orderly_end():
+            agreed = plan(
+                path,
+                connect(database),
+                manifest,
+                level=params["level"],
+                force=params["force"],
+                safety=params["safety"],
+                where=where,
+            )
+            if module.check_mode:
+                module.exit_json(
+                    changed=True, plan=agreed.steps, counts=agreed.present, extra={}, compared=NOT_VERIFIED, safety="",
+                    duration=0.0,
+                )  # fmt: skip
+            done = restore(path, job, kind, connect, database, manifest, agreed)
+    except (BackupError, OSError) as error:
+        module.fail_json(msg=f"restore of '{job.name}': {error}")
+    module.exit_json(
+        changed=True,
+        plan=agreed.steps,
+        counts=done.counts,
+        extra=done.extra,
+        compared=OK if manifest else NOT_VERIFIED,
+        safety=str(done.safety.path) if done.safety else "",
+        duration=done.duration,
+    )
+
+
+if __name__ == "__main__":
+    main()
