@@ -1,0 +1,326 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apps as Compose projects: one for the databases, which outlives releases, and one for each slot of the services."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..ports import SLOTS
+from .nginx_sites import upstreams
+
+DATA = "/opt/app-data"
+# What the upstream images of all three engines run as.
+DATABASE_USER = 999
+# Opening a large database after a crash takes its time.
+DATABASE_TIMEOUT = 180
+DEFAULT_INTERVAL, DEFAULT_TIMEOUT = 2, 60
+MIGRATION_PROFILE = "before_release"
+
+Model = Mapping[str, Any]
+Compose = dict[str, Any]
+
+
+def app_stack_projects(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the role ``app_stack`` runs for each app of the normalised model; docs/architecture.md has the shape."""
+    return [_project(app) for app in apps]
+
+
+def _project(app: Model) -> dict[str, Any]:
+    name = app["name"]
+    always = [service for service in app["services"] if service["run"] == "always"]
+    files = [
+        _file("compose.yml", _yaml(services_compose(app))),
+        *(_file(f"slot-{slot}.yml", _yaml(slot_compose(app, slot))) for slot in SLOTS),
+        _file("env/app.env", env_file(app["secrets"]), secret=True),
+    ]
+    return {
+        "app": name,
+        "release": app["release"],
+        "id": f"{app['release']}-{_digest(files)}",
+        "strategy": app["strategy"],
+        "networks": [{"name": _network(app), "internal": True}] if app["databases"] else [],
+        "directories": _directories(app),
+        "data": _data(app) if app["databases"] else None,
+        "files": files,
+        "slots": {
+            slot: {
+                "project": f"{name}-{slot}",
+                "ports": {service["name"]: service["ports"][slot] for service in always if service["port"]},
+            }
+            for slot in SLOTS
+        },
+        "images": {service["name"]: service["image"] for service in app["services"]},
+        "health": [_health(app, service) for service in always],
+        "migrations": [service["name"] for service in app["services"] if service["run"] == "before_release"],
+        "singletons": [service["name"] for service in always if service["singleton"]],
+        "upstreams": upstreams(app),
+    }
+
+
+def services_compose(app: Model) -> Compose:
+    """Return the Compose file of the services, the same for both slots."""
+    networks: Compose = {"default": {}}
+    if app["databases"]:
+        networks["data"] = {"external": True, "name": _network(app)}
+    return {"services": {service["name"]: _service(app, service) for service in app["services"]}, "networks": networks}
+
+
+def slot_compose(app: Model, slot: str) -> Compose:
+    """Return what a slot adds to it: the loopback ports."""
+    return {
+        "services": {
+            service["name"]: {"ports": [f"127.0.0.1:{service['ports'][slot]}:{service['port']}"]}
+            for service in app["services"]
+            if service["port"] and service["run"] == "always"
+        }
+    }
+
+
+def databases_compose(app: Model) -> Compose:
+    """Return the Compose file of the databases."""
+    return {
+        "services": {database["name"]: _database(app, database) for database in app["databases"]},
+        "networks": {"default": {"external": True, "name": _network(app)}},
+        "secrets": {
+            secret: {"file": f"./secrets/{secret}"} for database in app["databases"] for secret in _database_secrets(database)
+        },
+    }
+
+
+def env_file(variables: Mapping[str, str]) -> str:
+    """Return ``variables`` as a file that Compose reads back to exactly these values.
+
+    Double quotes are the one form of its parser (compose-go/dotenv) that can carry every value.
+    """
+    quoted = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    return "".join(f'{key}="{"".join(quoted.get(char, char) for char in value)}"\n' for key, value in variables.items())
+
+
+def _service(app: Model, service: Model) -> Compose:
+    once = service["run"] == "before_release"
+    health = service["health"] or {}
+    compose: Compose = {
+        "image": service["image"],
+        **({"command": service["command"]} if service["command"] else {}),
+        **({"profiles": [MIGRATION_PROFILE]} if once else {}),
+        **_confined(service["user"]),
+        "read_only": service["read_only"],
+        "tmpfs": service["tmpfs"],
+        **({"cap_add": service["capabilities"]} if service["capabilities"] else {}),
+        **_limits(service["memory"], service["memory_reservation"], service["cpus"], service["pids"]),
+        "environment": {**app["env"], **service["env"]},
+        "env_file": ["env/app.env"],
+        "volumes": [_bind(f"{DATA}/{app['name']}/{volume['name']}", volume["path"]) for volume in service["volumes"]],
+        # Both slots answer to the same names on the databases' network; the slot's own network is asked first.
+        "networks": {"default": {"priority": 1000}, **({"data": {}} if app["databases"] else {})},
+        "restart": "no" if once else "unless-stopped",
+        "stop_grace_period": f"{service['stop_timeout']}s",
+        **_logging(),
+    }
+    if health.get("command"):
+        compose["healthcheck"] = {
+            "test": ["CMD", *health["command"]],
+            **_checked(health["timeout"]),
+        }
+    return compose
+
+
+def _health(app: Model, service: Model) -> dict[str, Any]:
+    health = service["health"] or {}
+    return {
+        "service": service["name"],
+        "port": service["port"],
+        "path": health.get("path"),
+        "host": app["domains"][0] if app["domains"] else None,
+        "interval": health.get("interval", DEFAULT_INTERVAL),
+        "timeout": health.get("timeout", DEFAULT_TIMEOUT),
+    }
+
+
+def _data(app: Model) -> dict[str, Any]:
+    files = [_file("compose.yml", _yaml(databases_compose(app)), mode="0600")]
+    for database in app["databases"]:
+        for name, content in _database_secrets(database).items():
+            files.append(_file(f"secrets/{name}", content, secret=True, mode="0400", owner=DATABASE_USER))
+    return {
+        "project": f"{app['name']}-data",
+        "id": _digest(files),
+        "files": files,
+        "images": {database["name"]: database["image"] for database in app["databases"]},
+        "health": [
+            {"service": database["name"], "port": None, "path": None, "host": None, "interval": DEFAULT_INTERVAL, "timeout": DATABASE_TIMEOUT}
+            for database in app["databases"]
+        ],
+    }
+
+
+def _database(app: Model, database: Model) -> Compose:
+    engine = _ENGINES[database["engine"]](database)
+    return {
+        "image": database["image"],
+        **_confined(f"{DATABASE_USER}:{DATABASE_USER}"),
+        "read_only": True,
+        **_limits(database["memory"], None, database["cpus"], 512),
+        "secrets": [{"source": secret, "target": f"/run/secrets/{secret}"} for secret in _database_secrets(database)],
+        **engine,
+        "volumes": [_bind(f"{DATA}/{app['name']}/{database['name']}", engine["volumes"])],
+        "healthcheck": {
+            "test": ["CMD-SHELL", engine["healthcheck"]],
+            **_checked(DATABASE_TIMEOUT),
+        },
+        "restart": "unless-stopped",
+        "stop_grace_period": "120s",
+        **_logging(),
+    }
+
+
+# Of each engine: what differs. ``volumes`` is where its data is, ``healthcheck`` a shell command that shows no password
+# in a process list and fails while the image's entry point still initialises (it listens on a socket or 127.0.0.1 only).
+
+
+def _postgresql(database: Model) -> Compose:
+    # From 18 on the image keeps a directory per major version below the mount.
+    major = re.match(r"\d+", database["version"])
+    return {
+        "environment": {
+            "POSTGRES_USER": database["user"],
+            "POSTGRES_DB": database["database"],
+            "POSTGRES_PASSWORD_FILE": f"/run/secrets/{database['name']}",
+            "POSTGRES_INITDB_ARGS": "--data-checksums",
+        },
+        "tmpfs": ["/tmp", f"/run/postgresql:uid={DATABASE_USER},gid={DATABASE_USER},mode=0750"],
+        "shm_size": 128 * 1024**2,
+        "volumes": "/var/lib/postgresql" if major and int(major[0]) >= 18 else "/var/lib/postgresql/data",
+        "healthcheck": 'pg_isready -q -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB"',
+    }
+
+
+def _mongodb(database: Model) -> Compose:
+    return {
+        "environment": {
+            "MONGO_INITDB_ROOT_USERNAME": database["user"],
+            "MONGO_INITDB_DATABASE": database["database"],
+            "MONGO_INITDB_ROOT_PASSWORD_FILE": f"/run/secrets/{database['name']}",
+        },
+        "tmpfs": ["/tmp", "/data/configdb"],
+        "volumes": "/data/db",
+        # mongosh costs half a second of CPU for each ping; that the server takes connections is enough here.
+        "healthcheck": "bash -c '</dev/tcp/$HOSTNAME/27017'",
+    }
+
+
+def _redis(database: Model) -> Compose:
+    name = database["name"]
+    return {
+        "command": ["redis-server", f"/run/secrets/{name}.conf"],
+        # Redis reads its password at start only: another one is another definition.
+        "labels": {"mainstay.configuration": _digest(_database_secrets(database))},
+        "tmpfs": ["/tmp"],
+        "volumes": "/data",
+        "healthcheck": f'REDISCLI_AUTH="$(cat /run/secrets/{name})" redis-cli ping | grep -qx PONG',
+    }
+
+
+_ENGINES: dict[str, Callable[[Model], Compose]] = {"postgresql": _postgresql, "mongodb": _mongodb, "redis": _redis}
+
+
+def _database_secrets(database: Model) -> dict[str, str]:
+    """Return the secret files of a database: name -> content."""
+    secrets = {database["name"]: database["password"]}
+    if database["engine"] == "redis":
+        quoted = database["password"].replace("\\", "\\\\").replace('"', '\\"')
+        secrets[f"{database['name']}.conf"] = "\n".join(
+            (
+                f'requirepass "{quoted}"',
+                "dir /data",
+                "# A crash loses a minute at most.",
+                "save 60 1",
+                "# Refuse writes before the container's limit kills the server; the rest is for the fork that saves.",
+                f"maxmemory {database['memory'] * 6 // 10}",
+                "maxmemory-policy noeviction",
+                "",
+            )
+        )
+    return secrets
+
+
+def _directories(app: Model) -> list[dict[str, Any]]:
+    owners = {database["name"]: (DATABASE_USER, DATABASE_USER) for database in app["databases"]}
+    for service in app["services"]:
+        uid, gid = (int(part) for part in service["user"].split(":"))
+        for volume in service["volumes"]:
+            owners.setdefault(volume["name"], (uid, gid))
+    return [
+        {"path": f"{DATA}/{app['name']}/{name}", "owner": uid, "group": gid, "mode": "0700"} for name, (uid, gid) in owners.items()
+    ]
+
+
+def _confined(user: str) -> Compose:
+    return {"user": user, "init": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
+
+
+def _limits(memory: int, reservation: int | None, cpus: float | None, pids: int) -> Compose:
+    return {
+        "mem_limit": memory,
+        **({"mem_reservation": reservation} if reservation else {}),
+        **({"cpus": cpus} if cpus else {}),
+        "pids_limit": pids,
+    }
+
+
+def _checked(patience: int) -> Compose:
+    # Seldom: each check costs a process in the container. A release does not wait for it but runs the command itself.
+    return {"interval": "30s", "timeout": "10s", "retries": 3, "start_period": f"{patience}s"}
+
+
+def _logging() -> Compose:
+    return {"logging": {"driver": "journald", "options": {"tag": "{{.Name}}"}}}
+
+
+def _bind(source: str, target: str) -> Compose:
+    return {"type": "bind", "source": source, "target": target, "bind": {"create_host_path": False}}
+
+
+def _network(app: Model) -> str:
+    return f"{app['name']}-data"
+
+
+def _file(dest: str, content: str, secret: bool = False, mode: str = "0600", owner: int = 0) -> dict[str, Any]:
+    return {"dest": dest, "content": content, "mode": mode, "owner": owner, "group": owner, "secret": secret}
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _literal(text: str) -> str:
+    """Compose fills in variables wherever it sees a dollar sign; two of them are one that stays."""
+    return text.replace("$", "$$")
+
+
+def _yaml(document: Compose) -> str:
+    # Imported here because servers import this package too and may lack PyYAML.
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        """Writes equal lists and mappings out in full instead of as aliases."""
+
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    return str(yaml.dump(_escaped(document), Dumper=Plain, sort_keys=False, allow_unicode=True, width=120))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return _literal(value)
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value
