@@ -81,9 +81,7 @@ def some_service(app: App) -> Iterator[Problem]:
     """An app has at least one service that runs always."""
     if "services" in app and not app["services"]:
         yield "services: is empty (an app has at least one service)"
-    elif app.get("services") and all(
-        service.get("run") == "before_release" for _path, service in each(app, "services")
-    ):
+    elif app.get("services") and all((service or {}).get("run") == "before_release" for service in app["services"]):
         yield "services: nothing is left running, all have run: before_release"
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,15 +86,10 @@ class _Reader:
 
     def list(self, spec: ListOf, value: object, path: str) -> Any:
         if not isinstance(value, (list, tuple)):
-            hint = spec.hint(plain(value))
-            if not hint and isinstance(spec.item, Scalar) and isinstance(value, (str, int)):
-                hint = f"try [{plain(value)}]"
-            found = shown(value) if isinstance(spec.item, Scalar) else f"is {kind(value)},"
-            return self.wrong(
-                path,
-                f"{found} {'is not' if isinstance(spec.item, Scalar) else 'not'} a list"
-                + (f" ({hint})" if hint else ""),
-            )
+            if isinstance(spec.item, Struct):
+                return self.wrong(path, f"is {kind(value)}, not a list (begin each {spec.item.title} with '-')")
+            hint = spec.hint(plain(value)) or (f"try [{plain(value)}]" if isinstance(value, str) else None)
+            return self.wrong(path, f"{shown(value)} is not a list" + (f" ({hint})" if hint else ""))
         items = [self.read(spec.item, item, f"{path}[{index}]") for index, item in enumerate(value)]
         return [None if item is _INVALID else item for item in items]
 
@@ -113,7 +109,8 @@ class _Reader:
             value = {spec.shorthand: value}
         if not isinstance(value, Mapping):
             also = f" or a {spec.shorthand}" if spec.shorthand else ""
-            return self.wrong(path, f"is {kind(value)}, not a mapping of {spec.title} fields{also}")
+            hint = f" (try {{enabled: {shown(value)}}})" if isinstance(value, bool) and spec.field("enabled") else ""
+            return self.wrong(path, f"is {kind(value)}, not a mapping of {spec.title} fields{also}{hint}")
         meant = {
             self.unknown(spec, key, value, path) for key in value if not isinstance(key, str) or not spec.field(key)
         }
@@ -131,12 +128,10 @@ class _Reader:
             return None if field.default is None else self.read(field.type, field.default, path)
         if silent:
             return _INVALID
-        example = (
-            f" (such as {shown(field.example)})"
-            if field.example is not None and kind(field.example) != "a list"
-            else ""
-        )
-        return self.wrong(path, f"is missing: {field.description.split('.')[0].lower()}{example}")
+        meaning = re.sub(r"\b[CV]\(([^)]*)\)", r"\1", field.description).split(". ")[0].rstrip(".")
+        example = f" (such as {shown(field.example)})" if isinstance(field.example, (str, int)) else ""
+        meaning = meaning if meaning[:2].isupper() else meaning[0].lower() + meaning[1:]
+        return self.wrong(path, f"is missing: {meaning}{example}")
 
     def unknown(self, spec: Struct, key: object, value: Mapping[Any, Any], path: str) -> str | None:
         """Report a key that is no field; return the absent field that it seems to stand for."""

@@ -80,7 +80,7 @@ def longest_gap(value: str) -> int:
         calendar = _parse(value)
     except ValueError as error:
         hint = _hint(value)
-        because = f"{error}; {hint}" if str(error) else hint
+        because = f"{error}; {hint}" if str(error) and hint == EXAMPLE else hint
         raise ValueError(f"{shown(value)} is not a calendar schedule ({because})") from None
     gap = calendar.longest_gap()
     if not gap:

@@ -7,6 +7,7 @@ Validation, defaults, the documentation of ``validate_apps`` and ``docs/apps.md`
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,9 +88,13 @@ def choice(*choices: str) -> Scalar:
 
     def parse(value: object) -> str:
         value = types.plain(value)
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{types.shown(value)} is not one of {', '.join(choices)}")
-        return value
+        if isinstance(value, str) and value in choices:
+            return value
+        if len(choices) == 1:
+            raise ValueError(f"{types.shown(value)} is not '{choices[0]}', the only choice so far")
+        near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        raise ValueError(f"{types.shown(value)} is not one of {', '.join(choices)}{hint}")
 
     return Scalar("choice", parse, choices=choices)
 

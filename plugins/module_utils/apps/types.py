@@ -163,10 +163,10 @@ def cpus(value: object) -> float:
 
 
 def human_size(count: int) -> str:
-    """Return bytes in the unit that a person would write: ``1g``, ``1.5g``, ``384m``."""
-    for unit in ("g", "m", "k"):
-        if count >= UNITS[unit]:
-            return f"{count / UNITS[unit]:.2f}".rstrip("0").rstrip(".") + unit
+    """Return bytes as a person would write them, without rounding: ``1g``, ``1.5g``, ``3327m``."""
+    for unit, scale in reversed(UNITS.items()):
+        if count >= scale and (count * 100) % scale == 0:
+            return f"{count / scale:g}{unit}"
     return str(count)
 
 
@@ -181,7 +181,7 @@ def size(value: object) -> int:
     if count is None:
         raise _wrong(value, "a size", _try(_nearest_size(value)) if _nearest_size(value) else "such as '256m' or '1g'")
     if count < SMALLEST_MEMORY or count > 2**50:
-        hint = f", {_try(f'{count}m')}" if 6 <= count < SMALLEST_MEMORY and not isinstance(value, str) else ""
+        hint = f" ({_try(f'{count}m')})" if 6 <= count < SMALLEST_MEMORY and not isinstance(value, str) else ""
         limit = "less than '6m', the least that Docker takes" if count < SMALLEST_MEMORY else "more than any server has"
         raise ValueError(f"{shown(value)}{' bytes' if isinstance(value, int) else ''} is {limit}{hint}")
     return count
@@ -320,7 +320,7 @@ def url_path(value: object) -> str:
         and ".." not in better
     ):
         hint = _try(better)
-    raise _wrong(value, "a path that begins with '/'", hint)
+    raise _wrong(value, "a path of a URL", hint or "'/' first, then letters, digits and '-._~+:@!,=/'")
 
 
 def file_path(value: object) -> str:
@@ -330,7 +330,7 @@ def file_path(value: object) -> str:
         return value
     better = "/" + value.strip("/")
     good = better != value and re.fullmatch(r"(?:/[A-Za-z0-9._@+-]+)+", better) and "/.." not in better
-    raise _wrong(value, "an absolute path", _try(better) if good else None)
+    raise _wrong(value, "an absolute path inside the container", _try(better) if good else None)
 
 
 def tag(value: object) -> str:
@@ -429,6 +429,8 @@ def env_key(value: object) -> str:
 def env_value(value: object) -> str:
     """The value of an environment variable; never quoted in errors, since secrets are put here by mistake too."""
     value = plain(value)
+    if value is None:
+        raise ValueError("is empty (write '' for an empty string)")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) < 10**18:
@@ -444,7 +446,7 @@ def env_value(value: object) -> str:
 
 def secret(value: object) -> str:
     """A secret environment variable's value: decrypted, not empty, not a placeholder."""
-    value = env_value(value)
+    value = "" if value is None else env_value(value)
     if not value:
         raise ValueError("is empty")
     _real_secret(value)

@@ -1,0 +1,201 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each role gets of the same small shop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils.apps import load
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.backups_jobs import backups_jobs
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.certbot_certificates import (
+    certbot_certificates,
+)
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.firewall_rules import firewall_rules
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.monitoring_targets import (
+    monitoring_targets,
+)
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.nginx_sites import nginx_sites
+
+from tests.unit.plugins.module_utils.apps.shop import PASSWORD, apps
+
+PORTS = {"0.services.0.ports": {"blue": 20001, "green": 20002}, "0.services.1.ports": {"blue": 20003, "green": 20004}}
+
+
+def site(changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    return nginx_sites(load(apps(PORTS | (changes or {}))))[0]
+
+
+def test_a_site() -> None:
+    got = site(
+        {
+            "0.services.1.rate_limits": [
+                {"path": "/api/", "rate": "10/s", "burst": 20},
+                {"path": "/api/auth/", "rate": "5/m"},
+            ]
+        }
+    )
+    assert got == {
+        "name": "shop",
+        "domains": ["shop.example", "www.shop.example"],
+        "certificate": "shop",
+        "upstreams": [
+            {"name": "shop_web", "service": "web", "ports": {"blue": 20001, "green": 20002}},
+            {"name": "shop_api", "service": "api", "ports": {"blue": 20003, "green": 20004}},
+        ],
+        "routes": [{"path": "/api/", "upstream": "shop_api"}, {"path": "/", "upstream": "shop_web"}],
+        "private": ["/api/metrics"],
+        "metrics": [{"location": "/shop/api", "upstream": "shop_api", "path": "/api/metrics"}],
+        "rate_limits": [
+            {"path": "/api/auth/", "upstream": "shop_api", "zone": "shop_1", "rate": "5r/m", "burst": 4},
+            {"path": "/api/", "upstream": "shop_api", "zone": "shop_0", "rate": "10r/s", "burst": 20},
+        ],
+        "headers": {
+            "Content-Security-Policy": "default-src 'self'; base-uri 'self'; form-action 'self'; "
+            "frame-ancestors 'none'; object-src 'none'",
+            "Strict-Transport-Security": "max-age=63072000",
+            "X-Frame-Options": "DENY",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "strict-origin-when-cross-origin",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+            "Cross-Origin-Opener-Policy": "same-origin",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "private"),
+    [
+        pytest.param({}, ["/api/metrics"], id="inside its own route"),
+        pytest.param({"0.services.1.metrics": "/metrics"}, [], id="a path that another service answers"),
+        pytest.param({"0.services.0.metrics": "/stats"}, ["/api/metrics", "/stats"], id="two services"),
+    ],
+)
+def test_metrics_are_private_where_a_route_reaches_them(changes: dict[str, Any], private: list[str]) -> None:
+    assert site(changes)["private"] == private
+
+
+@pytest.mark.parametrize(
+    ("changes", "header", "value"),
+    [
+        pytest.param(
+            {"0.headers": {"csp": "default-src 'none'"}}, "Content-Security-Policy", "default-src 'none'", id="changed"
+        ),
+        pytest.param({"0.headers": {"frame_options": ""}}, "X-Frame-Options", None, id="left out"),
+        pytest.param(
+            {"0.headers": {"csp": "default-src 'none'"}}, "X-Content-Type-Options", "nosniff", id="others stay"
+        ),
+    ],
+)
+def test_headers(changes: dict[str, Any], header: str, value: str | None) -> None:
+    assert site(changes)["headers"].get(header) == value
+
+
+def test_an_app_without_domains_keeps_its_metrics() -> None:
+    hidden: dict[str, Any] = {
+        "0.domains": [],
+        "0.services.0.routes": [],
+        "0.services.1.routes": [],
+        "0.services.1.rate_limits": [],
+    }
+    got = site(hidden)
+    assert (got["domains"], got["routes"], got["private"]) == ([], [], [])
+    assert [upstream["name"] for upstream in got["upstreams"]] == ["shop_api"]
+    assert [item["location"] for item in got["metrics"]] == ["/shop/api"]
+
+
+def test_an_app_that_nothing_reaches_has_no_site() -> None:
+    hidden: dict[str, Any] = {"1.domains": [], "1.services.0.routes": []}
+    assert [item["name"] for item in nginx_sites(load(apps(hidden)))] == ["shop"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            {},
+            [
+                {"name": "shop", "domains": ["shop.example", "www.shop.example"]},
+                {"name": "blog", "domains": ["blog.example"]},
+            ],
+            id="one each",
+        ),
+        pytest.param(
+            {"0": {"name": "job", "release": "1", "services": [{"name": "a", "image": "a", "memory": "8m"}]}},
+            [{"name": "blog", "domains": ["blog.example"]}],
+            id="none for an app without domains",
+        ),
+    ],
+)
+def test_certificates(changes: dict[str, Any], expected: list[dict[str, Any]]) -> None:
+    assert certbot_certificates(load(apps(changes))) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(apps(), [{"port": 80, "proto": "tcp"}, {"port": 443, "proto": "tcp"}], id="with domains"),
+        pytest.param([], [], id="no apps"),
+        pytest.param(apps({"1.domains": [], "1.services.0.routes": []})[1:], [], id="without domains"),
+    ],
+)
+def test_firewall(given: list[Any], expected: list[dict[str, Any]]) -> None:
+    assert firewall_rules(load(given)) == expected
+
+
+def test_backups() -> None:
+    assert backups_jobs(load(apps({"0.databases.1.backup": {"schedule": "00/6:00", "keep_local": 2}}))) == [
+        {
+            "name": "shop-db",
+            "app": "shop",
+            "database": "db",
+            "engine": "postgresql",
+            "container": "shop-data-db-1",
+            "user": "shop",
+            "databases": ["shop"],
+            "password": PASSWORD,
+            "schedule": "*-*-* 02:00:00 UTC",
+            "keep_local": 7,
+            "file_prefix": "pg-backup",
+        },
+        {
+            "name": "shop-cache",
+            "app": "shop",
+            "database": "cache",
+            "engine": "redis",
+            "container": "shop-data-cache-1",
+            "user": None,
+            "databases": [],
+            "password": PASSWORD,
+            "schedule": "00/6:00",
+            "keep_local": 2,
+            "file_prefix": "redis-backup",
+        },
+    ]
+
+
+def test_a_backup_can_be_switched_off() -> None:
+    loaded = load(apps({"0.databases.0.backup": {"enabled": False}}))
+    assert [job["name"] for job in backups_jobs(loaded)] == ["shop-cache"]
+    assert [item["name"] for item in monitoring_targets(loaded)["backups"]] == ["shop-cache"]
+
+
+def test_monitoring() -> None:
+    assert monitoring_targets(load(apps({"0.databases.1.backup": {"schedule": "Mon..Fri 02:00"}}))) == {
+        "scrapes": [{"job": "shop-api", "app": "shop", "address": "127.0.0.1:9080", "path": "/shop/api"}],
+        "probes": [
+            {"app": "shop", "url": "https://shop.example/"},
+            {"app": "shop", "url": "https://shop.example/api/health"},
+        ],
+        "certificates": ["shop.example", "blog.example"],
+        "backups": [
+            {"name": "shop-db", "app": "shop", "max_age": 26 * 3600},
+            {"name": "shop-cache", "app": "shop", "max_age": 74 * 3600},
+        ],
+    }
+
+
+def test_a_health_path_outside_the_service_s_routes_is_not_probed() -> None:
+    targets = monitoring_targets(load(apps({"0.services.1.health": "/internal"})))
+    assert [probe["url"] for probe in targets["probes"]] == ["https://shop.example/"]
