@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration lint molecule bench testbed-up testbed-status testbed-down clean lock
+.PHONY: help setup demo test unit integration lint molecule bench docs testbed-up testbed-status testbed-down clean lock
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -36,6 +36,9 @@ molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
 
 bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results
 	@benchmarks/converge.py
+
+docs: setup ## Write docs/apps.md and the documentation of validate_apps from the model's specification
+	@python -m tools.document_apps
 
 testbed-up: setup ## Start the test bed: services and the servers of the inventory
 	@testbed/bed up
