@@ -238,8 +238,14 @@ class _Job:
     def in_blocks(self, result: Upload) -> None:
         size = plan.block_size_for(self.source.size, self.options.block_size)
         if self.source.size <= min(SINGLE, size):
-            self.in_one(result)
-            return
+            try:
+                self.in_one(result)
+            except BlobError as error:
+                # Unfinished blocks make a name look taken to some services. The commit of a block can tell.
+                if error.code != "BlobAlreadyExists":
+                    raise
+            else:
+                return
         held = self.held() if self.readable else {}
         length = self.id_length(held)
         trusted = held if length >= plan.TRUSTED_ID_LENGTH else {}
@@ -336,7 +342,7 @@ class _Job:
             if may_write(self.client) is False:
                 raise _AnswerLostError
             raise BlobError(
-                f"Cannot {self.action} in container '{self.client.container}' for certain: the answer of the service was "
+                f"Cannot {self.action} in container '{self.client.container}' for certain: the service's answer was "
                 f"lost, and now the name is taken. It is most likely this upload; a credential that may read can tell",
                 failure,
             )
