@@ -263,6 +263,9 @@ def main() -> None:
     name = module.params["name"]
     record_path = f"{RECORDS}/{name}.json"
     try:
+        if not module.check_mode:
+            # Before looking: a tree may itself lie below /var/lib/mainstay.
+            Path(RECORDS).mkdir(0o755, parents=True, exist_ok=True)
         record = apply.read_record(record_path)
         steps = plan(entries, apply.look, record, uid_of, gid_of)
         if steps.obstacles or (steps.unknown_accounts and not module.check_mode):
