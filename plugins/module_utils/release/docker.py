@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The few words of the Docker command line that releases need."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import (
+    ReleaseError,
+    excerpt,
+    explain_registry,
+    registry_of,
+)
+
+_PROJECT, _SERVICE, _ONEOFF = (f"com.docker.compose.{label}" for label in ("project", "service", "oneoff"))
+
+
+@dataclass(frozen=True)
+class Container:
+    """What matters of ``docker inspect``. ``image`` is the reference that it was created from; ``check`` its health command."""
+
+    name: str
+    project: str
+    service: str
+    image: str
+    status: str
+    exit_code: int = 0
+    restarts: int = 0
+    oom_killed: bool = False
+    check: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, inspected: dict[str, Any]) -> Container:
+        """Read one object of ``docker inspect`` (engine API 1.41 and later)."""
+        state, config = inspected["State"], inspected["Config"]
+        labels = config.get("Labels") or {}
+        return cls(
+            name=inspected["Name"].lstrip("/"),
+            project=labels.get(_PROJECT, ""),
+            service=labels.get(_SERVICE, ""),
+            image=config["Image"],
+            status=state["Status"],
+            exit_code=state["ExitCode"],
+            restarts=inspected["RestartCount"],
+            oom_killed=state["OOMKilled"],
+            check=_check((config.get("Healthcheck") or {}).get("Test") or []),
+        )
+
+
+def _check(test: Sequence[str]) -> list[str]:
+    if test[:1] == ["CMD"]:
+        return list(test[1:])
+    if test[:1] == ["CMD-SHELL"]:
+        return ["/bin/sh", "-c", *test[1:]]
+    return []
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Compose project: ``files`` lie in ``folder``."""
+
+    name: str
+    folder: str
+    files: tuple[str, ...]
+
+
+class Docker:
+    """Calls ``docker``. Every method raises ReleaseError with the engine's words when that fails."""
+
+    def __init__(self, program: str | None = None) -> None:
+        self.program = program or shutil.which("docker")
+
+    def run(self, *words: str, timeout: float | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``docker words…`` and return what it did, whatever its exit code; raises TimeoutExpired."""
+        if not self.program:
+            raise ReleaseError("docker is not installed here: the role mainstay.platform.docker installs it")
+        return subprocess.run(
+            [self.program, *words], input=stdin or "", capture_output=True, text=True, errors="replace", check=False, timeout=timeout
+        )
+
+    def must(self, *words: str) -> str:
+        """Run ``docker words…`` and return its output."""
+        done = self.run(*words)
+        if done.returncode:
+            raise ReleaseError(f"`docker {' '.join(words)}` failed: {'; '.join(excerpt(done.stderr, lines=5))}")
+        return done.stdout
+
+    def containers(self, *projects: str) -> list[Container]:
+        """Return the containers of Compose projects, one-shot runs left out, in the order of their names."""
+        ids = set()
+        for project in projects:
+            ids |= set(self.must("ps", "--all", "--quiet", "--filter", f"label={_PROJECT}={project}", "--filter", f"label={_ONEOFF}=False").split())
+        if not ids:
+            return []
+        return sorted((Container.of(item) for item in self._inspect(sorted(ids))), key=lambda container: container.name)
+
+    def _inspect(self, ids: list[str]) -> list[dict[str, Any]]:
+        done = self.run("inspect", "--type", "container", *ids)
+        # A container that has gone since it was listed is left out of the output, and the exit code is 1.
+        if done.returncode and "no such container" not in done.stderr.lower():
+            raise ReleaseError(f"`docker inspect` failed: {'; '.join(excerpt(done.stderr))}")
+        return list(json.loads(done.stdout or "[]"))
+
+    def logs(self, container: str, secrets: Sequence[str]) -> list[str]:
+        """Return the last lines that a container has logged."""
+        done = self.run("logs", "--tail", "60", container)
+        return excerpt(done.stdout + done.stderr, secrets)
+
+    def network(self, name: str, internal: bool) -> bool:
+        """Make sure of a network; returns whether it was made now."""
+        done = self.run("network", "inspect", name)
+        if done.returncode == 0:
+            if json.loads(done.stdout)[0]["Internal"] != internal:
+                raise ReleaseError(
+                    f"network {name} exists and is {'not ' if internal else ''}internal. Stop what uses it and run `docker network rm {name}`"
+                )
+            return False
+        self.must("network", "create", *(["--internal"] if internal else []), "--label", "mainstay=app_stack", name)
+        return True
+
+    def pull(self, image: str) -> None:
+        """Fetch an image; raises ReleaseError that names the cause."""
+        done = self.run("pull", "--quiet", image)
+        if done.returncode:
+            raise ReleaseError(f"image {image} cannot be pulled: {explain_registry(registry_of(image), done.stderr)}")
+
+    def has(self, image: str) -> bool:
+        """Whether an image is here already."""
+        return self.run("image", "inspect", "--format", "{{.Id}}", image).returncode == 0
+
+    def pinned(self, image: str) -> str:
+        """Return the reference of an image that is here that no later push can move: by digest, or by id where it has none."""
+        item = json.loads(self.must("image", "inspect", image))[0]
+        repository = image.partition("@")[0]
+        if ":" in repository.rpartition("/")[2]:
+            repository = repository.rpartition(":")[0]
+        names = {repository, repository.removeprefix("docker.io/").removeprefix("library/")}
+        digests = [digest for digest in item.get("RepoDigests") or [] if digest.partition("@")[0] in names]
+        return str(digests[0] if digests else item["Id"])
+
+    def compose(self, project: Project, *words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``docker compose`` on a project and return what it did."""
+        files = [word for name in project.files for word in ("--file", f"{project.folder}/{name}")]
+        return self.run(
+            "compose", "--ansi", "never", "--project-name", project.name, "--project-directory", project.folder, *files, *words, timeout=timeout
+        )
+
+    def up(self, project: Project, services: Sequence[str] = ()) -> None:
+        """Bring a project, or some of its services, to what its files say."""
+        done = self.compose(project, "up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", *services)
+        if done.returncode:
+            raise ReleaseError(f"`docker compose up` of {project.name} failed: {'; '.join(excerpt(done.stderr, lines=5))}")
+
+    def down(self, name: str) -> None:
+        """Remove containers and networks of a project. Compose finds them by their labels, so that no file is needed."""
+        self.must("compose", "--ansi", "never", "--project-name", name, "down", "--remove-orphans")
