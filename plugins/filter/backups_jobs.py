@@ -45,7 +45,7 @@ _value:
       type: str
       sample: shop
     database:
-      description: Name of the database in the model: directory and prefix in the store.
+      description: Name of the database in the model, which is its directory and its prefix in the store.
       type: str
       sample: db
     engine:
