@@ -17,8 +17,8 @@ _CHALLENGE = re.compile(
 )
 _PROBLEM = re.compile(r"urn:ietf:params:acme:error:(?P<type>\w+)\s*::\s*(?P<detail>[^\n]+)")
 _NOISE = re.compile(
-    r"^(Saving debug log|Ask for help|See the logfile|Requesting a certificate|Renewing an existing|Account registered|Some challenges"
-    r"|Plugins selected|An unexpected error occurred:|Registering without email|\s*$)"
+    r"^(Saving debug log|Ask for help|See the logfile|Requesting a certificate|Renewing an existing|Account registered"
+    r"|Some challenges|Plugins selected|An unexpected error occurred:|Registering without email|\s*$)"
 )
 
 _BY_TYPE = {
@@ -39,17 +39,28 @@ _BY_TYPE = {
     "invalidContact": "certbot_email",
     "serverInternal": "the authority itself: run again later",
 }
+_EAB = "certbot_eab: the authority does not accept this key"
 _BY_TEXT = (
-    (r"(?i)CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError", "certbot_ca_bundle: the server does not trust the authority's own certificate"),
-    (r"(?i)Name or service not known|Temporary failure in name resolution|NameResolutionError|No address associated",
-     "certbot_directory, or the server's own name resolution"),
-    (r"(?i)Connection refused|ConnectTimeout|timed out|No route to host|Network is unreachable",
-     "certbot_directory, or a firewall that keeps the server from reaching it"),
-    (r"(?i)external ?account ?binding|\beab\b", "certbot_eab: the authority does not accept this key"),
+    (r"(?i)'kid' references a key|external ?account|\beab\b", _EAB),
+    (
+        r"(?i)CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError",
+        "certbot_ca_bundle: the server does not trust the authority's own certificate",
+    ),
+    (
+        r"(?i)Name or service not known|Temporary failure in name resolution|NameResolutionError|No address associated",
+        "certbot_directory, or the server's own name resolution",
+    ),
+    (
+        r"(?i)Connection refused|ConnectTimeout|timed out|No route to host|Network is unreachable",
+        "certbot_directory, or a firewall that keeps the server from reaching it",
+    ),
     (r"(?i)Another instance of Certbot", "another run of certbot: wait until it ends"),
-    (r"(?i)newNonce|newAccount|JSONDecodeError|Expecting value|404|not found", "certbot_directory: what answers there is no ACME directory"),
+    (
+        r"(?i)newNonce|newAccount|JSONDecodeError|Expecting value|404|not found",
+        "certbot_directory: what answers there is no ACME directory",
+    ),
     (r"(?i)No space left", "a full disk"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -88,8 +99,8 @@ def explain(output: str) -> list[Trouble]:
 
 
 def _suspect(kind: str, text: str) -> str:
-    if kind == "unauthorized" and re.search(_BY_TEXT[3][0], text):
-        return _BY_TEXT[3][1]
+    if kind == "unauthorized" and re.search(_BY_TEXT[0][0], text):
+        return _EAB
     if kind in _BY_TYPE:
         return _BY_TYPE[kind]
     for pattern, suspect in _BY_TEXT:

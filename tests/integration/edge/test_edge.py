@@ -1,0 +1,356 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The roles nginx and certbot on a server of their own, in the order of its life. Needs the test bed."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.outside import ROOT, STATE, address, bed, run
+
+HERE = Path(__file__).parent
+SECRET = "planted" + secrets.token_urlsafe(24)
+HEADERS = (
+    "strict-transport-security",
+    "content-security-policy",
+    "x-content-type-options",
+    "x-frame-options",
+    "referrer-policy",
+)
+
+
+class Visitors:
+    """Asks a page again and again, each time on a new connection, until told to stop."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.slots, self.failures = server, [], []  # type: ignore[var-annotated]
+        self.done = threading.Event()
+        self.threads = [threading.Thread(target=self._ask) for _ in range(2)]
+
+    def _ask(self) -> None:
+        while not self.done.is_set():
+            try:
+                self.slots.append(self.server.slot())
+            except Exception as error:
+                self.failures.append(error)
+
+    def __enter__(self) -> Visitors:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Server:
+    """A test server, as its operator and as the world reach it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = address(name)
+
+    def play(self, file: str, *options: str, check: bool = True, **variables: Any) -> str:
+        """Run a playbook of this folder; answers its output, with the standard error where it failed."""
+        done = run(
+            str(ROOT / ".venv/bin/ansible-playbook"), str(HERE / file), "-i", f"{self.address},", *options,
+            "-e", json.dumps({
+                "ansible_user": "admin", "ansible_become": True, "edge_secret": SECRET,
+                "ansible_ssh_private_key_file": str(STATE / "id_ed25519"),
+                "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+                **variables,
+            }),
+            check=check,
+        )  # fmt: skip
+        assert check or done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
+    def shell(self, command: str, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            ["docker", "exec", "-i", self.name, "bash", "-c", command],
+            input=stdin, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def get(self, url: str, *options: str) -> tuple[int, dict[str, str], str]:
+        """Status, headers (names in lower case, duplicates joined by ' | ') and body; the chain is verified."""
+        command = ["curl", "-sS", "-i", "-m", "10", "--cacert", str(STATE / "acme-root.pem"), *options]
+        for name in ("edge.example", "www.edge.example"):
+            command += [part for port in (80, 443) for part in ("--resolve", f"{name}:{port}:{self.address}")]
+        answer = run(*command, url).stdout
+        head, _blank, body = answer.replace("\r\n", "\n").partition("\n\n")
+        first, *lines = head.splitlines()
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, _colon, value = line.partition(":")
+            key = name.lower()
+            headers[key] = f"{headers[key]} | {value.strip()}" if key in headers else value.strip()
+        return int(first.split()[1]), headers, body
+
+    def slot(self) -> str:
+        return str(json.loads(self.get("https://edge.example/")[2])["slot"])
+
+
+def changed(output: str) -> int:
+    return int(re.findall(r"changed=(\d+)", output)[-1])
+
+
+@pytest.fixture(scope="module", params=["trixie", "bookworm"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    name = f"edge-{request.param}"
+    bed("server", "up", name, "--release", request.param)
+    server = Server(name)
+    for domain in ("edge.example", "www.edge.example"):
+        bed("dns", domain, server.address)
+    server.shell("cat >/root/backend.py", (HERE / "backend.py").read_text())
+    yield server
+    bed("server", "down", name)
+
+
+def test_check_mode_on_a_bare_server(server: Server) -> None:
+    output = server.play("site.yml", "--check", "--diff")
+    assert "failed=0" in output
+    assert (
+        server.shell("ls -d /etc/nginx /etc/letsencrypt /etc/mainstay /var/lib/mainstay 2>&1 || true").count(
+            "cannot access"
+        )
+        == 4
+    )
+
+
+def test_an_external_account_that_is_not_known(server: Server) -> None:
+    eab = {"kid": "edge", "hmac_key": SECRET}
+    output = server.play("site.yml", "--diff", "-vvv", check=False, certbot_eab=eab)
+    assert "Suspect: certbot_eab: the authority does not accept this key" in output
+    assert "the temporary certificate goes on being served" in output
+    assert server.get("https://edge.example/", "--insecure")[0] == 503
+    assert SECRET not in output.replace(json.dumps(eab), "")
+    holders = server.shell(f"grep -rlF -e {SECRET} /etc /var /tmp /root /home 2>/dev/null || true")
+    assert holders.split() == ["/etc/mainstay/certbot.ini"]
+    assert server.shell("stat -c %a /etc/mainstay/certbot.ini").strip() == "600"
+
+
+def test_first_and_second_run(server: Server) -> None:
+    server.play("site.yml", "--diff")
+    assert changed(server.play("site.yml")) == 0
+    assert changed(server.play("site.yml", "--check", "--diff")) == 0
+
+
+def test_without_a_release_a_page_says_so(server: Server) -> None:
+    for options in ((), ("-d", "x=1")):
+        status, headers, body = server.get("https://edge.example/", *options)
+        assert status == 503
+        assert headers["retry-after"] == "10"
+        assert "Back in a moment" in body
+        assert all(headers[name] for name in HEADERS)
+
+
+def test_a_release_answers(server: Server) -> None:
+    for port, slot in ((20001, "blue"), (20002, "green"), (20003, "blue"), (20004, "green")):
+        server.shell(f"systemd-run --quiet --unit edge-{port} python3 /root/backend.py {port} {slot}")
+    server.shell("for i in $(seq 50); do curl -sf 127.0.0.1:20004 >/dev/null && exit 0; sleep 0.1; done; exit 1")
+    status, headers, body = server.get(
+        "https://edge.example/hello?x=1", "-H", "X-Forwarded-For: 6.6.6.6", "-H", "Proxy: evil"
+    )
+    assert status == 200
+    assert headers["x-frame-options"] == "DENY"
+    assert "x-powered-by" not in headers
+    said = json.loads(body)
+    assert said["path"] == "/hello?x=1"
+    asked = {name.lower(): value for name, value in said["headers"].items()}
+    assert asked["host"] == "edge.example"
+    assert asked["x-forwarded-proto"] == "https"
+    assert asked["x-forwarded-for"] == asked["x-real-ip"] != "6.6.6.6"
+    assert not asked.get("proxy")
+    websocket = ("--http1.1", "-H", "Upgrade: websocket", "-H", "Connection: Upgrade")
+    asked = json.loads(server.get("https://edge.example/", *websocket)[2])["headers"]
+    assert (asked["Upgrade"], asked["Connection"].lower()) == ("websocket", "upgrade")
+
+
+ANSWERS = {
+    "redirect to HTTPS": ("http://edge.example/a?b=c", 301, "https://edge.example/a?b=c"),
+    "redirect to the canonical name": ("https://www.edge.example/a?b=c", 301, "https://edge.example/a?b=c"),
+    "both at once": ("http://www.edge.example/", 301, "https://edge.example/"),
+    "private path": ("https://edge.example/api/metrics", 404, None),
+    "below a private path": ("https://edge.example/api/metrics/x", 404, None),
+    "private path in disguise": ("https://edge.example/api/x/..%2fmetrics", 404, None),
+    "route": ("https://edge.example/api/x", 200, None),
+    "no challenge": ("http://edge.example/.well-known/acme-challenge/x", 404, None),
+}
+
+
+@pytest.mark.parametrize(("url", "status", "location"), ANSWERS.values(), ids=ANSWERS)
+def test_answers(server: Server, url: str, status: int, location: str | None) -> None:
+    answer, headers, _body = server.get(url, "--path-as-is")
+    assert answer == status
+    assert headers.get("location") == location
+    if url.startswith("https"):
+        assert all(headers[name] for name in HEADERS)
+
+
+def test_rate_limit(server: Server) -> None:
+    answers = [server.get("https://edge.example/api/auth/login")[0] for _ in range(6)]
+    assert answers == [200, 200, 200, 429, 429, 429]
+    assert server.get("https://edge.example/api/other")[0] == 200
+
+
+def test_protocols(server: Server) -> None:
+    assert server.get("https://edge.example/", "--http2", "-o", "/dev/stdout")[0] == 200
+    assert run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_version}", "--cacert", str(STATE / "acme-root.pem"),
+               "--resolve", f"edge.example:443:{server.address}", "https://edge.example/").stdout == "2"  # fmt: skip
+    for options in (["--tls-max", "1.1"], ["--resolve", f"other.example:443:{server.address}"]):
+        url = "https://other.example/" if "other" in options[1] else f"https://{server.address}/"
+        assert run("curl", "-k", "-sS", "-m", "5", *options, url, check=False).returncode == 35
+    assert run("curl", "-sS", "-m", "5", f"http://{server.address}/", check=False).returncode != 0
+
+
+def test_metrics_listener_is_for_loopback(server: Server) -> None:
+    said = json.loads(server.shell("curl -sf http://127.0.0.1:9080/edge/api"))
+    assert (said["path"], said["headers"]["Host"]) == ("/api/metrics", "edge.example")
+    assert "Active connections" in server.shell("curl -sf http://127.0.0.1:9080/nginx")
+    assert run("curl", "-m", "3", f"http://{server.address}:9080/nginx", check=False).returncode == 7
+
+
+def test_access_log_is_json_without_queries(server: Server) -> None:
+    server.get("https://edge.example/logged?token=planted")
+    lines = [json.loads(line) for line in server.shell("cat /var/log/nginx/access.log").splitlines()]
+    assert lines[-1]["path"] == "/logged"
+    assert lines[-1]["status"] == 200
+    assert "planted" not in json.dumps(lines)
+
+
+def test_certificate_metric(server: Server) -> None:
+    text = server.shell("cat /var/lib/prometheus/node-exporter/mainstay_certificates.prom")
+    ends = re.findall(
+        r'^mainstay_certificate_not_after_timestamp_seconds\{name="edge",domain="(\S+)"\} (\d+)$', text, re.M
+    )
+    assert [domain for domain, _end in ends] == ["edge.example", "www.edge.example"]
+    context = ssl.create_default_context(cafile=str(STATE / "acme-root.pem"))
+    with (
+        socket.create_connection((server.address, 443)) as plain,
+        context.wrap_socket(plain, server_hostname="edge.example") as tls,
+    ):
+        served = tls.getpeercert()
+    assert served
+    assert ssl.cert_time_to_seconds(str(served["notAfter"])) == int(ends[0][1])
+
+
+def test_switch_without_a_lost_request(server: Server) -> None:
+    with Visitors(server) as visitors:
+        for weights in ({"blue": 0, "green": 100}, {"blue": 100}, {"green": 1}):
+            assert changed(server.play("switch.yml", weights=weights)) == 1
+    assert not visitors.failures
+    assert set(visitors.slots) == {"blue", "green"}
+    assert {server.slot() for _ in range(8)} == {"green"}
+
+
+def test_the_role_leaves_the_slot_alone(server: Server) -> None:
+    assert changed(server.play("site.yml")) == 0
+    assert changed(server.play("switch.yml", weights={"green": 100})) == 1
+    assert changed(server.play("switch.yml", weights={"green": 100})) == 0
+    assert changed(server.play("switch.yml", "--check", weights={"blue": 100})) == 1
+    assert server.slot() == "green"
+
+
+def test_canary(server: Server) -> None:
+    server.play("switch.yml", weights={"blue": 3, "green": 1})
+    slots = [server.slot() for _ in range(40)]
+    assert 4 <= slots.count("green") <= 16
+    server.play("switch.yml", weights={"green": 100})
+
+
+def test_a_refused_switch_changes_nothing(server: Server) -> None:
+    state = "cat /var/lib/mainstay/nginx/edge.json /etc/nginx/mainstay/upstreams.d/edge.conf"
+    before = server.shell(state)
+    server.shell("echo nonsense >/etc/nginx/conf.d/nonsense.conf")
+    output = server.play("switch.yml", check=False, weights={"blue": 100})
+    server.shell("rm /etc/nginx/conf.d/nonsense.conf")
+    assert "nginx refused to switch, so traffic stays where it was" in output
+    assert "nonsense" in output
+    assert server.shell(state) == before
+    assert server.slot() == "green"
+
+
+WRONG_SWITCHES = {
+    "unknown app": ({"app": "nope", "weights": {"blue": 1}}, "nginx serves no app 'nope' on this server (known: edge)"),
+    "unknown slot": ({"weights": {"red": 1}}, "weights: 'red' is not a slot of 'edge' (known: blue, green)"),
+    "nobody serves": ({"weights": {"blue": 0}}, "leaves no slot to serve"),
+}
+
+
+@pytest.mark.parametrize(("variables", "message"), WRONG_SWITCHES.values(), ids=WRONG_SWITCHES)
+def test_wrong_switches(server: Server, variables: dict[str, Any], message: str) -> None:
+    assert message in server.play("switch.yml", check=False, **variables)
+
+
+def test_a_configuration_that_nginx_refuses_is_not_written(server: Server) -> None:
+    before = server.shell("sha256sum /etc/nginx/nginx.conf")
+    output = server.play("site.yml", check=False, nginx_max_body_size="lots")
+    assert '"client_max_body_size" directive invalid value in /etc/nginx/nginx.conf' in output
+    assert "Nothing was written" in output
+    assert server.shell("sha256sum /etc/nginx/nginx.conf") == before
+    assert server.slot() == "green"
+
+
+def test_a_domain_that_does_not_lead_here(server: Server) -> None:
+    domains = ["edge.example", "www.edge.example", "nowhere.example"]
+    output = server.play("site.yml", check=False, edge_domains=domains)
+    assert (
+        "certificate 'edge' (edge.example, www.edge.example, nowhere.example) was not issued by https://acme.test"
+        in output
+    )
+    assert "the old certificate goes on being served" in output
+    assert re.search(r"nowhere\.example: .*Suspect: its DNS record", output)
+    assert server.slot() == "green"
+    assert changed(server.play("site.yml")) >= 1
+    assert changed(server.play("site.yml")) == 0
+
+
+AUTHORITIES = {
+    "not trusted": ({"certbot_ca_bundle": "/etc/mainstay/tls/edge/temporary/fullchain.pem"}, "certbot_ca_bundle"),
+    "no directory there": ({"certbot_directory": "https://acme.test:14000/no-such-dir"}, "certbot_directory"),
+    "nobody there": ({"certbot_directory": "https://acme.test:1/dir"}, "certbot_directory"),
+    "no such host": ({"certbot_directory": "https://no-such-host.test/dir"}, "certbot_directory"),
+}
+
+
+@pytest.mark.parametrize(("variables", "suspect"), AUTHORITIES.values(), ids=AUTHORITIES)
+def test_a_wrong_authority(server: Server, variables: dict[str, Any], suspect: str) -> None:
+    asked = {"edge_domains": ["edge.example"], **variables}
+    output = server.play("site.yml", check=False, **asked)
+    assert f"Suspect: {suspect}" in output
+    assert "the old certificate goes on being served" in output
+    assert server.slot() == "green"
+
+
+def test_renewal_hands_the_certificate_on(server: Server) -> None:
+    server.play("site.yml")
+    before = server.shell("cat /var/lib/mainstay/certbot/deployed")
+    server.shell("certbot renew --force-renewal --no-random-sleep-on-renew -q")
+    assert server.shell("cat /var/lib/mainstay/certbot/deployed") != before
+    server.shell("systemctl start mainstay-certbot.service")
+    assert server.shell("systemctl show -P Result mainstay-certbot.service").strip() == "success"
+    assert changed(server.play("site.yml")) == 0
+
+
+def test_absent(server: Server) -> None:
+    server.play("site.yml", edge_state="absent")
+    places = "/etc/nginx/mainstay /var/lib/mainstay/nginx/* /etc/mainstay/* /var/lib/mainstay/trees/*"
+    left = server.shell(f"ls -d {places} 2>/dev/null || true")
+    assert left == ""
+    assert run("curl", "-m", "3", f"http://{server.address}/", check=False).returncode == 7
+    assert changed(server.play("site.yml", edge_state="absent")) == 0
