@@ -16,16 +16,21 @@ from pathlib import Path
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 
-PARTIAL = ".partial-"
+PARTIAL = ".partial"
 MANIFEST = ".manifest.json"
 CHUNK = 1 << 20
+
+
+def partial_name(name: str) -> str:
+    """The name that a file has until it is whole: hidden, and with an end that no backup and no manifest has."""
+    return f".{name}{PARTIAL}"
 
 
 class PartialFile:
     """A file under a name that nothing takes for a backup. Counts and hashes what is written in the same pass."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        self.path = directory / (PARTIAL + name)
+        self.path = directory / partial_name(name)
         self.target = directory / name
         self.size = 0
         self._digest = hashlib.sha256()
@@ -92,7 +97,7 @@ def partial(directory: Path, name: str) -> Iterator[PartialFile]:
 
 def write_atomic(path: Path, text: str, mode: int = 0o600) -> None:
     """Replace a small file as a whole."""
-    temporary = path.with_name(f"{PARTIAL}{path.name}")
+    temporary = path.with_name(partial_name(path.name))
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
@@ -126,7 +131,7 @@ def leftovers(directory: Path) -> list[Path]:
     if not directory.is_dir():
         return []
     orphans = [path for path in directory.glob(f"*{MANIFEST}") if not backup_of(path).exists()]
-    return sorted([*directory.glob(f"{PARTIAL}*"), *orphans])
+    return sorted([*directory.glob(f".*{PARTIAL}"), *orphans])
 
 
 def manifest_of(path: Path) -> Path:

@@ -222,7 +222,9 @@ class Archive:
         if not document:
             raise ArchiveError("a block has no header")
         fields = flat_bson(document)
-        name = f"{fields.get('db', '')}.{fields.get('collection', '')}"
+        if "db" not in fields or "collection" not in fields:
+            raise ArchiveError("a block's header names no collection")
+        name = f"{fields['db']}.{fields['collection']}"
         if name in self.counts:
             raise ArchiveError(f"{name} goes on behind its end")
         if fields.get("EOF"):

@@ -1,0 +1,205 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import create as subject
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import files, manifest
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, create
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Source
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError, Findings
+
+from tests.unit.plugins.module_utils.backup.fake import FakeEngine, Server, connector
+
+START = 1_795_226_400.0  # 2026-11-21T02:00:00Z
+
+
+class Killed(BaseException):
+    """What a signal does: nothing catches it."""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job("j", "app", "db", "postgresql", ("shop",), tmp_path / "out", "pg-backup", tmp_path / "locks")
+
+
+def run(job: Job, server: Server, started: float = START) -> list[subject.Made]:
+    return create(job, FakeEngine, connector(server), started, clock=lambda: started + 2)
+
+
+def names(job: Job) -> list[str]:
+    return sorted(path.name for path in job.directory.iterdir()) if job.directory.exists() else []
+
+
+GOOD = ["pg-backup-20261121-020000.dump", "pg-backup-20261121-020000.dump.manifest.json"]
+
+
+def test_a_good_backup(job: Job) -> None:
+    made = run(job, Server())[0]
+    assert names(job) == GOOD
+    assert json.loads(made.path.read_bytes()) == {"t.a": 3, "t.b": 2}
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(files.manifest_of(made.path).stat().st_mode) == 0o600
+    assert stat.S_IMODE(job.directory.stat().st_mode) == 0o700
+    size, digest = files.sha256_of(made.path)
+    read = manifest.load(files.manifest_of(made.path))
+    assert read == made.manifest
+    assert (read["size"], read["sha256"], read["counts"]) == (size, digest, {"t.a": 3, "t.b": 2})
+    assert (read["set"], read["started"], read["duration"]) == ("20261121-020000", "2026-11-21T02:00:02Z", 0)
+    assert (read["verification"]["level"], read["verification"]["verdict"]) == ("full", "ok")
+
+
+def kill() -> None:
+    raise Killed
+
+
+def full() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def kill_in(monkeypatch: pytest.MonkeyPatch, where: object, name: str, when: int) -> None:
+    """Kill the run at the ``when``-th call of a function."""
+    real: Callable[..., Any] = getattr(where, name)
+    calls = iter(range(1, 1000))
+
+    def wrapped(*args: Any, **options: Any) -> Any:
+        if next(calls) == when:
+            raise Killed
+        return real(*args, **options)
+
+    monkeypatch.setattr(where, name, wrapped)
+
+
+STAGES = {
+    "dumping": lambda monkeypatch, server: setattr(server, "during_dump", kill),
+    "verifying": lambda monkeypatch, server: setattr(server, "during_examine", kill),
+    "flushing the dump": lambda monkeypatch, server: kill_in(monkeypatch, os, "fsync", 1),
+    "flushing the manifest": lambda monkeypatch, server: kill_in(monkeypatch, os, "fsync", 2),
+    "naming the manifest": lambda monkeypatch, server: kill_in(monkeypatch, Path, "rename", 1),
+    "naming the dump": lambda monkeypatch, server: kill_in(monkeypatch, Path, "rename", 2),
+}
+
+
+@pytest.mark.parametrize("hard", [False, True], ids=["by a signal", "with no chance to clean up"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_at_any_moment_nothing_looks_like_a_backup(
+    job: Job, monkeypatch: pytest.MonkeyPatch, stage: str, hard: bool
+) -> None:
+    older = run(job, Server(), START - 86400)[0]
+    with monkeypatch.context() as patch:
+        if hard:
+            patch.setattr(files.PartialFile, "discard", lambda self: os.close(self._fd) if self._fd >= 0 else None)
+        server = Server()
+        STAGES[stage](patch, server)
+        with pytest.raises(Killed):
+            run(job, server)
+    assert [item["set"] for item in subject.manifests_in(job.directory)] == [older.manifest["set"]]
+    assert [name for name in names(job) if not name.startswith(".") and name.endswith(".dump")] == [older.path.name]
+    run(job, Server(), START + 60)
+    assert len(names(job)) == 4, "the next run cleans up"
+    assert older.path.exists()
+
+
+def test_a_full_disk_is_said_and_loses_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(job, Server(), START - 86400)
+    before = names(job)
+    real = os.write
+    monkeypatch.setattr(files.os, "write", lambda fd, data: full() if len(data) < 1000 else real(fd, data))
+    with pytest.raises(BackupError, match="no space left in .*out after 5 bytes: free some space"):
+        run(job, Server())
+    assert names(job) == before
+
+
+@pytest.mark.parametrize(
+    ("server", "previous", "error"),
+    [
+        pytest.param(Server(size=1 << 60), None, r"about 1048576.0 TiB needed \(the database takes", id="database"),
+        pytest.param(Server(size=1), 1 << 60, r"1310720.0 TiB needed \(the backup before took 1048576.0 TiB", id="backup before"),
+    ],
+)  # fmt: skip
+def test_no_room_is_refused_with_the_numbers(job: Job, server: Server, previous: int | None, error: str) -> None:
+    if previous:
+        made = run(job, server, START - 86400)[0]
+        paper = files.manifest_of(made.path)
+        paper.write_text(manifest.dump({**made.manifest, "size": previous}))
+    before = names(job)
+    with pytest.raises(BackupError, match=error):
+        run(job, server)
+    assert server.dumps == (1 if previous else 0)
+    assert names(job) == before
+
+
+def test_nobody_knows_the_size(job: Job) -> None:
+    run(job, Server(size=None))
+    assert names(job) == GOOD
+
+
+def test_a_dump_that_is_bad_is_thrown_away(job: Job) -> None:
+    with pytest.raises(BackupError, match="the dump is bad, and was thrown away: decode: Extra data"):
+        run(job, Server(rots=True))
+    assert names(job) == []
+
+
+def test_a_dump_that_cannot_be_proven_is_kept_and_says_so(job: Job) -> None:
+    made = run(job, Server(checksum=False))[0]
+    assert made.manifest["verification"]["verdict"] == "not_verified"
+    assert names(job) == GOOD
+
+
+def test_two_runs_in_one_second(job: Job) -> None:
+    run(job, Server())
+    second = run(job, Server())[0]
+    assert second.path.name == "pg-backup-20261121-020001.dump"
+
+
+def test_several_databases_are_one_set(job: Job) -> None:
+    both = Job(**{**job.__dict__, "databases": ("shop", "it's ü/x")})
+    made = run(both, Server())
+    assert [item.path.name for item in made] == [
+        "pg-backup-20261121-020000-shop.dump",
+        "pg-backup-20261121-020000-it%27s%20ü%2fx.dump",
+    ]
+    assert {item.manifest["set"] for item in made} == {"20261121-020000"}
+    assert [item.manifest["databases"] for item in made] == [["shop"], ["it's ü/x"]]
+
+
+def test_never_two_at_once(job: Job) -> None:
+    with (
+        files.lock(job.lock, "it"),
+        pytest.raises(BackupError, match=rf"backup job 'j' is being worked on already, by process {os.getpid()} since"),
+    ):
+        run(job, Server())
+    run(job, Server())
+
+
+SAME = Source("1", "1", {"a": 3}, same_snapshot=True, note="")
+LIVE = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"a": 5})
+STILL = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"a": 3})
+
+
+@pytest.mark.parametrize(
+    ("source", "found", "verdict", "required"),
+    [
+        pytest.param(SAME, {"a": 3}, "ok", True, id="same snapshot, same"),
+        pytest.param(SAME, {"a": 2}, "bad", True, id="same snapshot, fewer"),
+        pytest.param(SAME, {}, "bad", True, id="same snapshot, none"),
+        pytest.param(SAME, {"a": 3, "b": 0}, "bad", True, id="same snapshot, another"),
+        pytest.param(SAME, None, "not_verified", True, id="nothing counted"),
+        pytest.param(LIVE, {"a": 4}, "ok", True, id="live, in between"),
+        pytest.param(LIVE, {"a": 9}, "not_verified", False, id="live, outside while it changes"),
+        pytest.param(STILL, {"a": 3}, "ok", True, id="at rest, same"),
+        pytest.param(STILL, {"a": 2}, "bad", True, id="at rest, fewer"),
+    ],
+)
+def test_source_check(source: Source, found: dict[str, int] | None, verdict: str, required: bool) -> None:
+    check = subject.source_check(source, Findings(counts=found))
+    assert (check.verdict, check.required) == (verdict, required)
