@@ -113,8 +113,8 @@ def test_a_full_disk_is_said_and_loses_nothing(job: Job, monkeypatch: pytest.Mon
     run(job, Server(), START - 86400)
     before = names(job)
     real = os.write
-    monkeypatch.setattr(files.os, "write", lambda fd, data: full() if len(data) < 1000 else real(fd, data))
-    with pytest.raises(BackupError, match="no space left in .*out after 5 bytes: free some space"):
+    monkeypatch.setattr(os, "write", lambda fd, data: full() if len(data) < 1000 else real(fd, data))
+    with pytest.raises(BackupError, match=r"no space left in .*out after 5 bytes: free some space"):
         run(job, Server())
     assert names(job) == before
 
@@ -123,9 +123,11 @@ def test_a_full_disk_is_said_and_loses_nothing(job: Job, monkeypatch: pytest.Mon
     ("server", "previous", "error"),
     [
         pytest.param(Server(size=1 << 60), None, r"about 1048576.0 TiB needed \(the database takes", id="database"),
-        pytest.param(Server(size=1), 1 << 60, r"1310720.0 TiB needed \(the backup before took 1048576.0 TiB", id="backup before"),
+        pytest.param(
+            Server(size=1), 1 << 60, r"1310720.0 TiB needed \(the backup before took 1048576.0 TiB", id="backup before"
+        ),
     ],
-)  # fmt: skip
+)
 def test_no_room_is_refused_with_the_numbers(job: Job, server: Server, previous: int | None, error: str) -> None:
     if previous:
         made = run(job, server, START - 86400)[0]

@@ -114,7 +114,7 @@ def test_lines_longer_than_memory_should_hold() -> None:
     assert reader.counts == COUNTS
 
 
-cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\\"), max_size=30)
+cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\\"), max_size=30)
 
 
 @given(st.lists(cells, max_size=30), st.integers(1, 50))
@@ -138,7 +138,9 @@ def test_names_of_tables(line: bytes, name: str) -> None:
     assert pg_text.copied_table(line) == name
 
 
-@pytest.mark.parametrize("line", [b"COPY users FROM stdin;\n", b'COPY "open.users FROM stdin;\n', b"COPY  FROM stdin;\n"])
+@pytest.mark.parametrize(
+    "line", [b"COPY users FROM stdin;\n", b'COPY "open.users FROM stdin;\n', b"COPY  FROM stdin;\n"]
+)
 def test_no_names_of_tables(line: bytes) -> None:
     with pytest.raises(pg_text.DecodeError):
         pg_text.copied_table(line)

@@ -61,10 +61,20 @@ def test_there_are_recorded_files() -> None:
         pytest.param(file(b"\0" + text("k") + b"\xc3\x02\x10ab"), {"db0": 1}, {}, id="packed string"),
         pytest.param(file(b"\0" + text("k") + b"\x80\0\0\0\x01x"), {"db0": 1}, {}, id="long length"),
         pytest.param(file(b"\0" + text("k") + b"\x81" + bytes(7) + b"\x01x"), {"db0": 1}, {}, id="very long length"),
-        pytest.param(file(b"\x07" + text("k") + b"\x81" + bytes(8) + b"\x02\x01\x05" + text("x") + b"\0"), {"db0": 1}, {}, id="module"),
-        pytest.param(file(b"\x18" + text("h") + bytes(8) + b"\x01\x00" + text("f") + text("v")), {"db0": 1}, {}, id="hash with expiring fields"),
+        pytest.param(
+            file(b"\x07" + text("k") + b"\x81" + bytes(8) + b"\x02\x01\x05" + text("x") + b"\0"),
+            {"db0": 1},
+            {},
+            id="module",
+        ),
+        pytest.param(
+            file(b"\x18" + text("h") + bytes(8) + b"\x01\x00" + text("f") + text("v")),
+            {"db0": 1},
+            {},
+            id="hash with expiring fields",
+        ),
     ],
-)  # fmt: skip
+)
 def test_counts(data: bytes, counts: dict[str, int], volatile: dict[str, int]) -> None:
     found = read(data)
     assert (found.counts, found.volatile, found.trailing) == (counts, volatile, 0)
@@ -105,7 +115,7 @@ def test_a_file_without_checksum_says_so() -> None:
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
 @pytest.mark.parametrize("fault", faults.FAULTS)
 def test_faults_end_in_an_answer(path: Path, fault: str) -> None:
-    """Whatever the damage, the walk ends with one of its own errors or with counts; redis-check-rdb has the checksum."""
+    """Whatever the damage, the walk ends with one of its own errors or with counts."""
     good = path.read_bytes()
     dice = random.Random(fault)
     for _ in range(200):

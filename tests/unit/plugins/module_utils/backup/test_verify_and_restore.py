@@ -58,12 +58,14 @@ def test_a_good_backup(made: Made, level: str, options: dict[str, Any], expected
         pytest.param({"counts": {"t.a": 4, "t.b": 2}}, "full", "counts", "bad", id="promises more rows"),
         pytest.param({"counts": {"t.a": 3}}, "full", "counts", "bad", id="promises fewer tables"),
         pytest.param({"content": {"sha256": "x", "tool": "dumper 1"}}, "full", "content", "bad", id="another content"),
-        pytest.param({"verification": {"verdict": "not_verified"}}, "quick", "birth", "not_verified", id="not proven at birth"),
+        pytest.param(
+            {"verification": {"verdict": "not_verified"}}, "quick", "birth", "not_verified", id="not proven at birth"
+        ),
         pytest.param({"size": 1}, "quick", "size", "bad", id="another size"),
         pytest.param({"sha256": "0" * 64}, "quick", "sha256", "bad", id="another digest"),
         pytest.param({"started": "2027-01-01T00:00:00Z"}, "quick", "age", "bad", id="from the future"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_as_promised(made: Made, change: dict[str, Any], level: str, check: str, verdict: str) -> None:
     found = look(made, level, manifest=made.manifest | change, max_age=1e6)
     assert (found[check], found["verdict"]) == (verdict, verdict)
@@ -137,7 +139,7 @@ def test_a_plan_changes_nothing(made: Made, job: Job) -> None:
 def test_a_bad_backup_is_not_restored_unless_forced(made: Made, job: Job) -> None:
     made.path.write_bytes(made.path.read_bytes().replace(b"3", b"4"))
     server = Server(data={})
-    with pytest.raises(BackupError, match="is bad, and nothing was restored: sha256: .*force"):
+    with pytest.raises(BackupError, match=r"is bad, and nothing was restored: sha256: .*force"):
         agree(made, server)
     with pytest.raises(BackupError, match="is not proven, and nothing was restored"):
         agree(made, server, manifest=None)
@@ -148,10 +150,18 @@ def test_a_bad_backup_is_not_restored_unless_forced(made: Made, job: Job) -> Non
 @pytest.mark.parametrize(
     ("server", "error"),
     [
-        pytest.param(Server(data={"t.a": 1}, refuses_restore=True), "the tool failed; what was there before is kept in", id="fails"),
-        pytest.param(Server(data={}, loses_on_restore=True), r"not what the manifest promises: t\.b: 2 expected, but it is not there", id="loses"),
+        pytest.param(
+            Server(data={"t.a": 1}, refuses_restore=True),
+            "the tool failed; what was there before is kept in",
+            id="fails",
+        ),
+        pytest.param(
+            Server(data={}, loses_on_restore=True),
+            r"not what the manifest promises: t\.b: 2 expected, but it is not there",
+            id="loses",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_restore_that_goes_wrong_says_so(made: Made, job: Job, server: Server, error: str) -> None:
     with pytest.raises(BackupError, match=error):
         bring_back(made, job, server)

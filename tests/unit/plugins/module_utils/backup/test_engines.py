@@ -1,0 +1,135 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import mongodb, postgresql, redis
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Target
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.mongodb import MongoDB
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BAD, NOT_VERIFIED, OK
+
+from tests.unit.plugins.module_utils.backup import faults
+
+HERE = Place()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (Target(HERE, user="u", database="shop"), "dbname='shop' user='u'"),
+        (Target(HERE, user="u", database="it's \\ü"), "dbname='it\\'s \\\\ü' user='u'"),
+        (Target(HERE, database="a=b", host="h", port=5433), "dbname='a=b' host='h' port='5433'"),
+    ],
+)
+def test_conninfo(target: Target, expected: str) -> None:
+    text = postgresql.conninfo(target)
+    assert text == f"{expected} connect_timeout='20' application_name='mainstay-backup'"
+
+
+def test_a_password_is_in_no_representation() -> None:
+    assert "hunter2" not in repr(Target(HERE, user="u", password="hunter2"))
+
+
+def test_counts_of_postgresql() -> None:
+    lines = ['["public", "users", 3]', '["My Schema", "a \\"b", 0]']
+    assert postgresql.parse_counts(lines) == {"public.users": 3, '"My Schema"."a ""b"': 0}
+
+
+def test_what_mongodump_says() -> None:
+    """mongodump 100.9."""
+    said = (
+        "2026-11-21T02:15:00.1+0000\twriting shop.orders to archive on stdout\n"
+        "2026-11-21T02:15:00.2+0000\tdone dumping shop.orders (3 documents)\n"
+        "2026-11-21T02:15:00.2+0000\tdone dumping shop.one (1 document)\n"
+        "2026-11-21T02:15:00.2+0000\tdone dumping shop.with (2 documents) in it (0 documents)\n"
+        "2026-11-21T02:15:00.3+0000\t[####....]  shop.big  100/200  (50.0%)\n"
+    )
+    assert mongodb.reported_counts(said) == {"shop.orders": 3, "shop.one": 1, "shop.with (2 documents) in it": 0}
+
+
+@pytest.mark.parametrize(
+    ("target", "command", "env"),
+    [
+        pytest.param(
+            Target(HERE, database="shop"), ["mongodump", "--archive", "--gzip", "--db=shop"], {}, id="no password"
+        ),
+        pytest.param(Target(HERE), ["mongodump", "--archive", "--gzip"], {}, id="all databases"),
+        pytest.param(
+            Target(HERE, user="u", password='p"w$(id)`', database="shop", host="h", port=1),
+            [
+                "sh",
+                "-c",
+                mongodb.WITH_SECRET,
+                "sh",
+                "mongodump",
+                "--archive",
+                "--gzip",
+                "--db=shop",
+                "--host=h",
+                "--port=1",
+                "--username=u",
+                "--authenticationDatabase=admin",
+            ],
+            {"MAINSTAY_MONGO_CONFIG": 'password: "p\\"w$(id)`"'},
+            id="password",
+        ),
+    ],
+)
+def test_command_of_mongodump(target: Target, command: list[str], env: dict[str, str]) -> None:
+    engine = MongoDB(target)
+    assert engine._dump_command("--gzip") == command
+    assert engine._env == env
+
+
+def test_a_secret_arrives_whole_and_in_no_argument() -> None:
+    engine = MongoDB(Target(HERE, user="u", password='a "b" $HOME `id` \\ é'))
+    command = engine._command("show", [])
+    command[command.index("show")] = str(Path(__file__).parent / "fixtures" / "show-config.sh")
+    shown = HERE.run(command, env=engine._env)
+    assert shown.splitlines()[0] == 'password: "a \\"b\\" $HOME `id` \\\\ \\u00e9"'
+    assert "$HOME" not in shown.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("engine", "content", "verdict"),
+    [
+        pytest.param("postgresql", b"PGDMP\x01\x0e\x00\x04\x08\x01rest", OK, id="postgresql"),
+        pytest.param("postgresql", b"PGDMP\x01\x0e\x00\x04\x08\x03rest", BAD, id="postgresql, another format"),
+        pytest.param("postgresql", b"--\n-- PostgreSQL", BAD, id="postgresql, text"),
+        pytest.param("postgresql", b"", BAD, id="postgresql, nothing"),
+        pytest.param("mongodb", faults.packed(faults.archive({"a.b": []})), OK, id="mongodb"),
+        pytest.param("mongodb", faults.packed(b"hello there"), BAD, id="mongodb, another gzip"),
+        pytest.param("mongodb", b"plain", BAD, id="mongodb, no gzip"),
+        pytest.param("redis", b"REDIS0010\xff", OK, id="redis"),
+        pytest.param("redis", b"RADIS0010\xff", BAD, id="redis, something else"),
+        pytest.param("redis", b"REDIS", BAD, id="redis, short"),
+    ],
+)
+def test_a_glance(tmp_path: Path, engine: str, content: bytes, verdict: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    findings = ENGINES[engine](Target(HERE)).look(path)
+    assert [check.verdict for check in findings.checks] == [verdict]
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "redis"])
+def test_without_the_tool_it_is_not_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    path = tmp_path / "file"
+    recorded = Path(__file__).parent / "fixtures" / "redis-7.0.rdb"
+    path.write_bytes(recorded.read_bytes() if engine == "redis" else b"PGDMP\x01\x0e\x00\x04\x08\x01rest")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    checks = ENGINES[engine](Target(HERE)).examine(path).checks
+    assert [check.verdict for check in checks if check.verdict != OK] == [NOT_VERIFIED]
+    assert "not installed" in checks[-1].reason
+
+
+def test_info_of_redis() -> None:
+    text = "# Persistence\r\nloading:0\r\nrdb_last_bgsave_status:ok\r\n"
+    assert redis.parse_info(text) == {"loading": "0", "rdb_last_bgsave_status": "ok"}
+    keyspace = "# Keyspace\r\ndb0:keys=17,expires=2,avg_ttl=0\r\ndb3:keys=1,expires=0,avg_ttl=0,subexpiry=0\r\n"
+    assert redis.parse_keyspace(keyspace) == {"db0": 17, "db3": 1}
