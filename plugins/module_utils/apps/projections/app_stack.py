@@ -104,6 +104,7 @@ def env_file(variables: Mapping[str, str]) -> str:
 def _service(app: Model, service: Model) -> Compose:
     once = service["run"] == "before_release"
     health = service["health"] or {}
+    volumes = [_bind(f"{DATA}/{app['name']}/{volume['name']}", volume["path"]) for volume in service["volumes"]]
     compose: Compose = {
         "image": service["image"],
         **({"command": service["command"]} if service["command"] else {}),
@@ -115,7 +116,7 @@ def _service(app: Model, service: Model) -> Compose:
         **_limits(service["memory"], service["memory_reservation"], service["cpus"], service["pids"]),
         "environment": {**app["env"], **service["env"]},
         "env_file": ["env/app.env"],
-        "volumes": [_bind(f"{DATA}/{app['name']}/{volume['name']}", volume["path"]) for volume in service["volumes"]],
+        **({"volumes": volumes} if volumes else {}),
         # Both slots answer to the same names on the databases' network; the slot's own network is asked first.
         "networks": {"default": {"priority": 1000}, **({"data": {}} if app["databases"] else {})},
         "restart": "no" if once else "unless-stopped",

@@ -1,0 +1,437 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of steps of a release. Whatever fails before the end leaves what served serving.
+
+    start    pull, databases, migrations, candidate in the other slot, health gate
+    (the role nginx gives the candidate the traffic)
+    finish   watch it, remember it, stop what served before, prune
+    undo     in place of finish: remove the candidate, bring back what was stopped for it
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils.release import state as states
+from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker, Project
+from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check, Gate
+from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import (
+    Refused,
+    ReleaseError,
+    excerpt,
+    refusal,
+)
+from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import Order, Plan, other, plan
+from ansible_collections.mainstay.platform.plugins.module_utils.release.state import Release, State
+
+SLOTS = ("blue", "green")
+ORDER_FILE = "release.json"
+PINNED_FILE = "images.yml"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Seconds to watch a release that has the traffic and for a migration; how many releases to keep; ignore marks."""
+
+    watch: float = 5
+    migration_timeout: float = 600
+    keep: int = 5
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are. ``wanted`` is what the inventory says; releases and the databases' project are copies of it."""
+
+    srv: Path = Path("/srv")
+    state: Path = states.FOLDER
+    data: Path = Path("/opt/app-data")
+
+    def wanted(self, app: str, part: str) -> Path:
+        """Return the folder that the inventory's ``release`` or ``data`` is written to."""
+        return self.srv / app / "wanted" / part
+
+    def release(self, app: str, identity: str) -> Path:
+        """Return the folder of a release."""
+        return self.srv / app / "releases" / identity
+
+    def databases(self, app: str) -> Path:
+        """Return the folder of the databases' project."""
+        return self.srv / app / "data"
+
+
+@dataclass
+class Started:
+    """What ``start`` has done. With ``candidate`` a release waits for the traffic and for ``finish``."""
+
+    changed: bool = False
+    candidate: bool = False
+    slot: str | None = None
+    before: str | None = None
+    text: list[str] = field(default_factory=list)
+
+
+class Engine:
+    """Carries out steps for one app."""
+
+    def __init__(
+        self,
+        app: str,
+        docker: Docker,
+        options: Options,
+        places: Places | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self.app, self.docker, self.options, self.places, self._now = app, docker, options, places or Places(), now
+        self.state: State = states.read(app, self.places.state)
+
+    # -- what there is to do -------------------------------------------------------------------------------------
+
+    def plan(self, order: Order) -> Plan:
+        """Return what there is to do for an order of the inventory."""
+        return plan(order, self.state, self.docker.containers(*self._projects()), self.options.force)
+
+    def rollback_order(self, target: Release) -> Order:
+        """Return the order that an earlier release was started with. Raises ReleaseError."""
+        path = self.places.release(self.app, target["id"]) / ORDER_FILE
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise ReleaseError(f"{self.app}: {target['id']} cannot be brought back: {path} cannot be read ({error})") from error
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def start(self, order: Order, rollback: bool = False) -> Started:
+        """Do everything up to the point where the candidate may have the traffic. Raises ReleaseError."""
+        with self._lock():
+            serving = self.state["serving"]
+            todo = Plan(self.app, release=True, slot=other(serving["slot"])) if rollback else self.plan(order)
+            done = Started(changed=todo.pending, slot=todo.slot, before=serving and serving["slot"], text=todo.text)
+            self._fetch(order, todo, rollback)
+            for project in todo.tidy:
+                self.docker.down(project)
+            if self.state["candidate"]:
+                self._save({**self.state, "candidate": None})
+            if todo.data:
+                self._databases(order)
+            if todo.repair:
+                self._repair()
+            if todo.release:
+                self._candidate(order, str(todo.slot), rollback)
+                done.candidate = True
+            return done
+
+    def finish(self) -> str:
+        """Watch the candidate, which has the traffic now, then retire what served before. Raises ReleaseError."""
+        with self._lock():
+            candidate, before = self._switched(), self.state["serving"]
+            release = candidate["release"]
+            order = self.rollback_order(release)
+            try:
+                self._gate(order).watch(self._slot(release).name, self._checks(order, release["slot"]), self.options.watch)
+            except Refused as refused:
+                self._save({**self.state, "candidate": {**candidate, "reason": refused.reason}})
+                raise ReleaseError(self._message(release, refused, "fix the release and run the play again")) from refused
+            self._save(states.served(self.state, self._stamp(), self.options.keep))
+            if before:
+                self.docker.down(f"{self.app}-{before['slot']}")
+            self._prune()
+            return f"{self.app}: {release['id']} serves in slot {release['slot']}"
+
+    def undo(self, reason: str) -> None:
+        """Remove the candidate and bring back what was stopped for it."""
+        with self._lock():
+            candidate = self._switched()
+            self._back(candidate["release"], candidate.get("reason", reason))
+
+    def absent(self, purge: bool, dry: bool) -> list[str]:
+        """Remove everything of the app but its data, or that too with ``purge``; returns what was, or would be, removed."""
+        with self._lock(create=not dry):
+            removed = []
+            running = self.docker.containers(*self._projects()) if self.docker.program else []
+            for project in dict.fromkeys(container.project for container in running):
+                removed.append(f"project {project}")
+                if not dry:
+                    self.docker.down(project)
+            network = f"{self.app}-data"
+            if self.docker.program and self.docker.run("network", "inspect", network).returncode == 0:
+                removed.append(f"network {network}")
+                if not dry:
+                    self.docker.must("network", "rm", network)
+            folders = [self.places.srv / self.app, *([self.places.data / self.app] if purge else [])]
+            for folder in filter(Path.exists, folders):
+                removed.append(str(folder))
+                if not dry:
+                    shutil.rmtree(folder)
+            record = self.places.state / f"{self.app}.json"
+            if record.exists():
+                removed.append(str(record))
+                if not dry:
+                    record.unlink()
+        if not dry:
+            (self.places.state / f".{self.app}.lock").unlink(missing_ok=True)
+        return removed
+
+    # -- parts of start ------------------------------------------------------------------------------------------
+
+    def _fetch(self, order: Order, todo: Plan, rollback: bool) -> None:
+        """Have every image here before anything is touched. A tag is asked for anew, a pinned image or database is not."""
+        wanted: dict[str, bool] = {}
+        if todo.data:
+            wanted |= dict.fromkeys(order["data"]["images"].values(), False)
+        if todo.repair:
+            wanted |= dict.fromkeys(self.state["serving"]["images"].values(), False)
+        if todo.release:
+            wanted |= dict.fromkeys((self._pinned(order["id"]) if rollback else order["images"]).values(), not rollback)
+        for image, anew in wanted.items():
+            if anew or not self.docker.has(image):
+                try:
+                    self.docker.pull(image)
+                except ReleaseError as error:
+                    serving = self.state["serving"]
+                    rest = f"{serving['id']} serves as before" if serving else "nothing has been started"
+                    raise ReleaseError(f"{self.app}: {error}. Nothing was changed; {rest}.") from error
+
+    def _databases(self, order: Order) -> None:
+        for network in order["networks"]:
+            self.docker.network(network["name"], network["internal"])
+        data, folder = order["data"], self.places.databases(self.app)
+        before = folder.with_name("data.before")
+        shutil.rmtree(before, ignore_errors=True)
+        if folder.exists():
+            _copy(folder, before)
+        _copy(self.places.wanted(self.app, "data"), folder)
+        try:
+            self._databases_up(data["project"], folder, order)
+        except ReleaseError as error:
+            if not before.exists() or not self.state["data"]:
+                raise ReleaseError(self._database_message(error, "nothing serves that did not serve before")) from error
+            _copy(before, folder)
+            self.docker.up(Project(data["project"], str(folder), ("compose.yml",)))
+            raise ReleaseError(self._database_message(error, "the databases are back to what they were")) from error
+        finally:
+            shutil.rmtree(before, ignore_errors=True)
+        self._save({**self.state, "data": {"id": data["id"], "images": data["images"]}})
+
+    def _databases_up(self, project: str, folder: Path, order: Order) -> None:
+        restarts = {container.service: container.restarts for container in self.docker.containers(project)}
+        self.docker.up(Project(project, str(folder), ("compose.yml",)))
+        checks = [Check(item["service"], interval=1, timeout=item["timeout"]) for item in order["data"]["health"]]
+        self._gate(order).wait(project, checks, restarts)
+
+    def _database_message(self, error: ReleaseError, state: str) -> str:
+        log = [f"Last lines of {error.source}:", *(f"  {line}" for line in error.log)] if isinstance(error, Refused) else []
+        return "\n".join([f"{self.app}: the databases did not become well; {state}.", f"Reason: {error}", *log])
+
+    def _repair(self) -> None:
+        serving = self.state["serving"]
+        order, project = self.rollback_order(serving), self._slot(serving)
+        restarts = {container.service: container.restarts for container in self.docker.containers(project.name)}
+        self.docker.up(project)
+        try:
+            self._gate(order).wait(project.name, self._checks(order, serving["slot"]), restarts)
+        except Refused as refused:
+            message = refusal(self.app, serving["id"], None, refused, "look at the log, or release another version")
+            raise ReleaseError(message.replace("was refused; nothing serves yet", "serves, but is not well")) from refused
+
+    def _candidate(self, order: Order, slot: str, rollback: bool) -> None:
+        folder = self.places.release(self.app, order["id"])
+        if not rollback:
+            _copy(self.places.wanted(self.app, "release"), folder)
+            _write(folder / ORDER_FILE, {key: value for key, value in order.items() if key != "data"})
+            pinned = {service: {"image": self.docker.pinned(image)} for service, image in order["images"].items()}
+            _write(folder / PINNED_FILE, {"services": pinned})
+        services = [item["service"] for item in order["health"]]
+        images = {service: image for service, image in self._pinned(order["id"]).items() if service in services}
+        release: Release = {"id": order["id"], "release": order["release"], "slot": slot, "images": images}
+        self._save(states.started(self.state, release, rollback))
+        try:
+            self._run_candidate(order, release, [] if rollback else order["migrations"])
+        except Refused as refused:
+            next_step = "fix the release and run the play again, or name a release that works; nothing needs to be cleaned up"
+            message = self._message(release, refused, next_step)
+            self._back(release, refused.reason)
+            raise ReleaseError(message) from refused
+        except BaseException as error:
+            self._back(release, str(error) or type(error).__name__)
+            raise
+        self._save(states.switching(self.state))
+
+    def _run_candidate(self, order: Order, release: Release, migrations: Sequence[str]) -> None:
+        project, gate = self._slot(release), self._gate(order)
+        checks = self._checks(order, release["slot"])
+        if order["strategy"] == "recreate":
+            self._stop_serving(None)
+        for service in migrations:
+            self._migrate(project, service, order)
+        first = [check for check in checks if check.service not in order["singletons"]]
+        if first:
+            self.docker.up(project, [check.service for check in first])
+            gate.wait(project.name, first)
+        if order["singletons"]:
+            self._stop_serving({*order["singletons"], *self._serving_singletons()})
+            self.docker.up(project)
+            gate.wait(project.name, checks)
+
+    def _migrate(self, project: Project, service: str, order: Order) -> None:
+        name = f"{project.name}-{service}-1"
+        self.docker.run("rm", "--force", name)
+        words = ("run", "--rm", "--no-deps", "-T", "--name", name, service)
+        what = f"{service} (run: before_release)"
+        try:
+            done = self.docker.compose(project, *words, timeout=self.options.migration_timeout)
+        except subprocess.TimeoutExpired as error:
+            log = self.docker.logs(name, self._secrets(order))
+            self.docker.run("rm", "--force", name)
+            raise Refused(f"{what} did not end in {self.options.migration_timeout:g} s and was stopped", what, log) from error
+        if done.returncode:
+            log = excerpt(done.stdout + done.stderr, self._secrets(order))
+            raise Refused(f"{what} ended with exit code {done.returncode}", what, log)
+
+    # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _back(self, release: Release, reason: str) -> None:
+        """Take a candidate away and start again what was stopped for it."""
+        self.docker.down(f"{self.app}-{release['slot']}")
+        serving = self.state["serving"]
+        if serving:
+            containers = self.docker.containers(f"{self.app}-{serving['slot']}")
+            stopped = [container.name for container in containers if container.status in ("exited", "created")]
+            if stopped:
+                self.docker.must("start", *stopped)
+        self._save(states.refused(self.state, self._stamp(), reason.splitlines()[0]))
+        self._prune()
+
+    def _stop_serving(self, services: set[str] | None) -> None:
+        serving = self.state["serving"]
+        if not serving:
+            return
+        containers = self.docker.containers(f"{self.app}-{serving['slot']}")
+        names = [container.name for container in containers if services is None or container.service in services]
+        if names:
+            self.docker.must("stop", *names)
+
+    def _serving_singletons(self) -> list[str]:
+        serving = self.state["serving"]
+        return list(self.rollback_order(serving)["singletons"]) if serving else []
+
+    def _switched(self) -> dict[str, Any]:
+        candidate = self.state["candidate"]
+        if not candidate or candidate["step"] != "switch":
+            raise ReleaseError(f"{self.app}: no release is under way here. Run the play again from the start")
+        return dict(candidate)
+
+    def _message(self, release: Release, refused: Refused, next_step: str) -> str:
+        serving = self.state["serving"]
+        return refusal(self.app, release["release"], serving and serving["release"], refused, next_step)
+
+    def _prune(self) -> None:
+        """Remove folders and images of releases that nobody can go back to."""
+        folder = self.places.srv / self.app / "releases"
+        if not folder.exists():
+            return
+        kept = {item["id"] for item in self.state["released"]}
+        in_use = {image for item in kept for image in self._images(item)}
+        for stale in sorted(path for path in folder.iterdir() if path.name not in kept):
+            images = self._images(stale.name) - in_use
+            shutil.rmtree(stale)
+            for image in sorted(images):
+                # The engine refuses where any container still uses it, which is right.
+                self.docker.run("image", "rm", image)
+
+    def _images(self, identity: str) -> set[str]:
+        """Return the images of a release, by tag and as pinned; none where a run was cut off before it wrote them."""
+        order = self.places.release(self.app, identity) / ORDER_FILE
+        tags = json.loads(order.read_text(encoding="utf-8"))["images"].values() if order.exists() else ()
+        return {*tags, *self._pinned(identity).values()}
+
+    def _pinned(self, identity: str) -> dict[str, str]:
+        """Return the pinned image of each service of a release."""
+        path = self.places.release(self.app, identity) / PINNED_FILE
+        services = json.loads(path.read_text(encoding="utf-8"))["services"] if path.exists() else {}
+        return {service: item["image"] for service, item in services.items()}
+
+    def _slot(self, release: Release) -> Project:
+        files = ("compose.yml", f"slot-{release['slot']}.yml", PINNED_FILE)
+        return Project(f"{self.app}-{release['slot']}", str(self.places.release(self.app, release["id"])), files)
+
+    def _checks(self, order: Order, slot: str) -> list[Check]:
+        ports = order["slots"][slot]["ports"]
+        return [
+            Check(item["service"], ports.get(item["service"]), item["path"], item["host"], item["interval"], item["timeout"])
+            for item in order["health"]
+        ]
+
+    def _gate(self, order: Order) -> Gate:
+        return Gate(self.docker, self._secrets(order))
+
+    def _secrets(self, order: Order) -> list[str]:
+        """Return what must not be read in an excerpt of a log."""
+        folder, found = self.places.release(self.app, order["id"]), []
+        for path in folder.glob("env/*.env"):
+            found += [re.sub(r"\\(.)", r"\1", value) for value in re.findall(r'^\w+="(.*)"$', path.read_text(encoding="utf-8"), re.M)]
+        for path in self.places.databases(self.app).glob("secrets/*"):
+            found += path.read_text(encoding="utf-8").splitlines()[:1]
+        return found
+
+    def _projects(self) -> list[str]:
+        return [f"{self.app}-{part}" for part in ("data", *SLOTS)]
+
+    def _stamp(self) -> str:
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _save(self, state: State) -> None:
+        states.write(state, self.places.state)
+        self.state = state
+
+    @contextmanager
+    def _lock(self, create: bool = True) -> Iterator[None]:
+        if not create:
+            yield
+            return
+        self.places.state.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.places.state / f".{self.app}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.state = states.read(self.app, self.places.state)
+            yield
+        except BlockingIOError as error:
+            raise ReleaseError(f"{self.app}: another release is under way on this server. Wait for it and run the play again") from error
+        finally:
+            os.close(handle)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Make ``target`` what ``source`` is, with owners and modes."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, partial)
+    for folder, folders, files in os.walk(source):
+        for name in (".", *folders, *files):
+            status = Path(folder, name).stat()
+            os.chown(partial / Path(folder).relative_to(source) / name, status.st_uid, status.st_gid)
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON, which is YAML too."""
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,25 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Projects, split into files to write and orders to carry out. Pure; runs on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return ``{files, directories, orders}``; only ``files`` hold content, and so secrets."""
+    files, directories, orders = [], [], []
+    for project in projects:
+        wanted, data = f"srv/{project['app']}/wanted", project["data"]
+        directories += [{"dest": f"srv/{project['app']}", "mode": "0750"}]
+        directories += [
+            {"dest": item["path"].lstrip("/"), **{key: item[key] for key in ("owner", "group", "mode")}}
+            for item in project["directories"]
+        ]
+        for part, items in (("release", project["files"]), ("data", data["files"] if data else [])):
+            files += [{**item, "dest": f"{wanted}/{part}/{item['dest']}"} for item in items]
+        order = {key: value for key, value in project.items() if key not in ("files", "directories", "data")}
+        orders.append({**order, "data": {key: value for key, value in data.items() if key != "files"} if data else None})
+    return {"files": files, "directories": directories, "orders": orders}
