@@ -151,7 +151,7 @@ class Place:
     def run(self, argv: Sequence[str], **options: Any) -> str:
         """Run a tool with little to say and return what it printed. Raises ToolError like ``running``."""
         with self.running(argv, **options) as tool:
-            if tool.process.stdin:
+            if tool.process.stdin and not options.get("guarded"):
                 tool.process.stdin.close()
                 tool.process.stdin = None
             return tool.stdout.read().decode(errors="replace")
