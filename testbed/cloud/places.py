@@ -16,6 +16,7 @@ MODULES = TESTBED / "toolchain" / "node_modules"
 
 NETWORK = "mainstay-bed"
 SUBNETS = ("172.30.77.0/24", "fd77::/64")
+GATEWAYS = ("172.30.77.1", "fd77::1")  # the machine itself: where the operator works from
 DYNAMIC = "172.30.77.128/25"
 ADDRESSES = {
     "acme.test": "172.30.77.10",

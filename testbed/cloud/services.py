@@ -25,6 +25,7 @@ from testbed.cloud.places import (
     ADDRESSES,
     CONTAINER,
     DYNAMIC,
+    GATEWAYS,
     INVENTORY,
     MIRROR_PORT,
     MODULES,
@@ -140,6 +141,7 @@ def network_up() -> None:
     if docker("network", "ls", "--quiet", "--filter", f"name=^{NETWORK}$"):
         return
     subnets = [flag for subnet in SUBNETS for flag in ("--subnet", subnet)]
+    subnets += [flag for gateway in GATEWAYS for flag in ("--gateway", gateway)]
     docker("network", "create", "--ipv6", *subnets, "--ip-range", DYNAMIC, "--label", LABEL, NETWORK)
 
 
