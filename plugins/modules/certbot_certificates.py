@@ -13,10 +13,10 @@ version_added: 0.1.0
 author:
   - "Mainstay contributors (@mainstay-platform)"
 description:
-  - Serves each certificate at C(/etc/mainstay/tls/<name>/fullchain.pem) and C(privkey.pem), a temporary self-signed one
-    first, so that a web server can start, and the authority's as soon as it is issued.
-  - Asks for a certificate when certbot holds none, or one for other domains, from another directory, not renewed through
-    the webroot, or past its end. Renewing one that comes to its end is the timer's part.
+  - Serves each certificate at C(/etc/mainstay/tls/<name>/fullchain.pem) and C(privkey.pem), a temporary self-signed
+    one first, so that a web server can start, and the authority's as soon as it is issued.
+  - Asks for a certificate when certbot holds none, or one for other domains, from another directory, not renewed
+    through the webroot, or past its end. Renewing one that comes to its end is the timer's part.
   - When a certificate cannot be issued, the one that is served goes on being served, the other certificates are settled
     all the same, and the error names domain, problem and suspect.
 options:

@@ -13,9 +13,9 @@ version_added: 0.1.0
 author:
   - "Mainstay contributors (@mainstay-platform)"
 description:
-  - Writes the new weights to the state of the app and to nginx's upstreams, lets nginx test its configuration, reloads it
-    and returns when every worker that takes connections serves the new slot. Connections in progress finish in their own
-    time.
+  - Writes the new weights to the state of the app and to nginx's upstreams, lets nginx test its configuration, reloads
+    it and returns when every worker that takes connections serves the new slot. Connections in progress finish in their
+    own time.
   - When nginx refuses, the state and the upstreams are put back and traffic stays where it was.
 options:
   app:

@@ -13,14 +13,14 @@ version_added: 0.1.0
 author:
   - "Mainstay contributors (@mainstay-platform)"
 description:
-  - Writes C(/etc/nginx/mainstay/upstreams.d/<app>.conf) for each site from C(/var/lib/mainstay/nginx/<app>.json). A site
-    without a state starts with its slot C(blue).
+  - Writes C(/etc/nginx/mainstay/upstreams.d/<app>.conf) for each site from C(/var/lib/mainstay/nginx/<app>.json). A
+    site without a state starts with its slot C(blue).
   - Never flips a slot and never moves traffic to another port. That is what M(mainstay.platform.nginx_switch) is for.
 options:
   sites:
     description:
-      - The sites as the role C(nginx) takes them. Of each, C(name) and C(upstreams) matter, the latter a list of C(name)
-        and C(ports), which map a slot to its port on loopback.
+      - The sites as the role C(nginx) takes them. Of each, C(name) and C(upstreams) matter, the latter a list of
+        C(name) and C(ports), which map a slot to its port on loopback.
     type: list
     elements: dict
     required: true
@@ -101,6 +101,8 @@ def main() -> None:
     if not module.check_mode:
         for path in changed:
             store.put(path, files[path])
+        if module.params["prune"]:
+            store.tidy()
     module.exit_json(
         changed=bool(changed),
         changed_files=[str(path) for path in changed],

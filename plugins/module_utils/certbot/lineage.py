@@ -58,7 +58,7 @@ def reason(
 
 
 def command(name: str, domains: Sequence[str], config: str) -> list[str]:
-    """The call of certbot that issues a certificate, whatever is there under its name; settings are in the file `config`."""
+    """The call of certbot that issues a certificate, whatever is there under its name, by the settings in `config`."""
     return [
         "certbot",
         "certonly",

@@ -21,10 +21,11 @@ _NOISE = re.compile(
     r"|Some challenges|Plugins selected|An unexpected error occurred:|Registering without email|\s*$)"
 )
 
+_DNS = "its DNS record: its A and AAAA records must lead to this server"
 _BY_TYPE = {
-    "dns": "its DNS record: its A and AAAA records must lead to this server",
-    "connection": "port 80 closed on the way to this server (the provider's firewall?), or a DNS record, AAAA included, "
-    "that leads elsewhere",
+    "dns": _DNS,
+    "connection": "port 80 closed on the way to this server (the provider's firewall?), "
+    "or a DNS record, AAAA included, that leads elsewhere",
     "tls": "a redirect to HTTPS that does not answer",
     "unauthorized": "another server or proxy that answers for this name",
     "incorrectResponse": "another server or proxy that answers for this name",
@@ -101,6 +102,8 @@ def explain(output: str) -> list[Trouble]:
 def _suspect(kind: str, text: str) -> str:
     if kind == "unauthorized" and re.search(_BY_TEXT[0][0], text):
         return _EAB
+    if kind == "connection" and re.search(r"(?i)could not resolve|no such host|NXDOMAIN", text):
+        return _DNS
     if kind in _BY_TYPE:
         return _BY_TYPE[kind]
     for pattern, suspect in _BY_TEXT:

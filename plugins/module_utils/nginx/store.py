@@ -48,3 +48,10 @@ def put(path: Path, content: str | None) -> None:
         os.fchmod(file.fileno(), 0o644)
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def tidy() -> None:
+    """Remove the directories that hold nothing any more."""
+    for directory in (STATES, UPSTREAMS, UPSTREAMS.parent):
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()

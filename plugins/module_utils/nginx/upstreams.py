@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which slot of an app gets how much of its traffic: a state file per app, and nginx's upstreams derived from it. Pure.
 
-A state is ``{app, weights: {blue: 100, green: 0}, upstreams: [{name, ports}], serving: [{name, servers: [{port, weight}]}]}``.
-``upstreams`` is what the inventory says, ``serving`` is what nginx does: a port that the inventory changes is used from the
-next switch on, because only then something listens there.
+A state is ``{app, weights: {blue: 100, green: 0}, upstreams: [{name, ports}], serving: [{name, servers}]}``, a server
+being ``{port, weight}``. ``upstreams`` is what the inventory says, ``serving`` is what nginx does: a port that the
+inventory changes is used from the next switch on, because only then something listens there.
 """
 
 from __future__ import annotations

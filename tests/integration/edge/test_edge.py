@@ -138,7 +138,7 @@ def test_an_external_account_that_is_not_known(server: Server) -> None:
     assert "Suspect: certbot_eab: the authority does not accept this key" in output
     assert "the temporary certificate goes on being served" in output
     assert server.get("https://edge.example/", "--insecure")[0] == 503
-    assert SECRET not in output.replace(json.dumps(eab), "")
+    assert SECRET not in output
     holders = server.shell(f"grep -rlF -e {SECRET} /etc /var /tmp /root /home 2>/dev/null || true")
     assert holders.split() == ["/etc/mainstay/certbot.ini"]
     assert server.shell("stat -c %a /etc/mainstay/certbot.ini").strip() == "600"
