@@ -1,7 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The action as a task sees it: arguments in, counts or one clear failure out, without a connection."""
-# ruff: noqa: E501 - a message is one line
 
 from __future__ import annotations
 
@@ -58,14 +57,16 @@ def test_counts(args: dict[str, Any], counts: tuple[int, ...], check_mode: bool)
             {"apps": apps({"0.services.1.memory": "1 gib", "1.release": GONE})},
             "2 errors in the inventory of web-1; nothing has been changed.\n"
             "  apps[0] 'shop': services[1].memory: '1 gib' is not a size (try '1g')\n"
-            "  apps[1] 'blog': release: is missing: tag of every service's image that has none of its own (such as 'v1.4.2')\n"
+            "  apps[1] 'blog': release: is missing: tag of every service's image that has none of its own (such as "
+            "'v1.4.2')\n"
             "Correct the variables 'apps' and 'server' where they are defined (group_vars), then run again.",
             id="two errors",
         ),
         pytest.param(
             {"apps": apps({"0.databases.0.password": "hunter2"})},
             "1 error in the inventory of web-1; nothing has been changed.\n"
-            "  apps[0] 'shop': databases[0].password: has 7 characters, and needs at least 12 (try: openssl rand -hex 24)\n"
+            "  apps[0] 'shop': databases[0].password: has 7 characters, and needs at least 12 (try: openssl rand -hex "
+            "24)\n"
             "Correct the variables 'apps' and 'server' where they are defined (group_vars), then run again.",
             id="one, about a secret",
         ),

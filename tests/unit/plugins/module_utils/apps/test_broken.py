@@ -1,7 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Broken apps, each with all its messages."""
-# ruff: noqa: E501 - a message is one line
 
 from __future__ import annotations
 
@@ -26,7 +25,8 @@ BROKEN = [
     pytest.param(
         {"1.colour": "red"},
         [
-            "apps[1] 'blog': colour: is not a field of an app (known: name, domains, runtime, release, strategy, services, databases, env, secrets, headers)"
+            "apps[1] 'blog': colour: is not a field of an app (known: name, domains, runtime, release, strategy, "
+            "services, databases, env, secrets, headers)"
         ],
         id="unknown field, far",
     ),
@@ -43,14 +43,17 @@ BROKEN = [
     pytest.param(
         {"0.services.1.depends_on": ["db"]},
         [
-            "apps[0] 'shop': services[1].depends_on: is not a field of a service (services start together; health decides when a release is live)"
+            "apps[0] 'shop': services[1].depends_on: is not a field of a service (services start together; health "
+            "decides when a release is live)"
         ],
         id="unknown field, depends_on",
     ),
     pytest.param(
         {"1.services.0.7": 1},
         [
-            "apps[1] 'blog': services[0].7: is not a field of a service (known: name, image, command, port, memory, memory_reservation, cpus, pids, user, read_only, tmpfs, capabilities, env, volumes, routes, health, metrics, rate_limits, singleton, run, stop_timeout, ports)"
+            "apps[1] 'blog': services[0].7: is not a field of a service (known: name, image, command, port, memory, "
+            "memory_reservation, cpus, pids, user, read_only, tmpfs, capabilities, env, volumes, routes, health, "
+            "metrics, rate_limits, singleton, run, stop_timeout, ports)"
         ],
         id="key that is no string",
     ),
@@ -60,7 +63,8 @@ BROKEN = [
     pytest.param(
         {"0.release": GONE},
         [
-            "apps[0] 'shop': release: is missing: tag of every service's image that has none of its own (such as 'v1.4.2')"
+            "apps[0] 'shop': release: is missing: tag of every service's image that has none of its own (such as "
+            "'v1.4.2')"
         ],
         id="no release",
     ),
@@ -82,7 +86,8 @@ BROKEN = [
     pytest.param(
         {"1.name": "My Blog"},
         [
-            "apps[1] 'My Blog': name: 'My Blog' is not a name: lower-case letters, digits and '-', a letter first, at most 31 (try 'my-blog')"
+            "apps[1] 'My Blog': name: 'My Blog' is not a name: lower-case letters, digits and '-', a letter first, at "
+            "most 31 (try 'my-blog')"
         ],
         id="name with capitals",
     ),
@@ -144,7 +149,8 @@ BROKEN = [
     pytest.param(
         {"1.domains.0": "*.blog.example"},
         [
-            "apps[1] 'blog': domains[0]: '*.blog.example' is not a host name (certificates by HTTP cannot hold wildcards: list each name)"
+            "apps[1] 'blog': domains[0]: '*.blog.example' is not a host name (certificates by HTTP cannot hold "
+            "wildcards: list each name)"
         ],
         id="domain wildcard",
     ),
@@ -211,14 +217,16 @@ BROKEN = [
     pytest.param(
         {"0.services.1.routes": ["/api/", "/.well-known/acme-challenge/"]},
         [
-            "apps[0] 'shop': services[1].routes[1]: '/.well-known/acme-challenge/' belongs to certbot, which answers challenges there"
+            "apps[0] 'shop': services[1].routes[1]: '/.well-known/acme-challenge/' belongs to certbot, which answers "
+            "challenges there"
         ],
         id="route of ACME",
     ),
     pytest.param(
         {"1.services.0.routes": ["/{id}"]},
         [
-            "apps[1] 'blog': services[0].routes[0]: '/{id}' is not a path of a URL ('/' first, then letters, digits and '-._~+:@!,=/')"
+            "apps[1] 'blog': services[0].routes[0]: '/{id}' is not a path of a URL ('/' first, then letters, digits "
+            "and '-._~+:@!,=/')"
         ],
         id="route with a brace",
     ),
@@ -239,7 +247,8 @@ BROKEN = [
     pytest.param(
         {"0.services.1.port": "8080:8000"},
         [
-            "apps[0] 'shop': services[1].port: '8080:8000' is not a port from 1 to 65535 (the port inside the container only: try 8000)"
+            "apps[0] 'shop': services[1].port: '8080:8000' is not a port from 1 to 65535 (the port inside the "
+            "container only: try 8000)"
         ],
         id="port as published",
     ),
@@ -301,7 +310,8 @@ BROKEN = [
     pytest.param(
         {"0.services.0.image": "registry.example/shop-web:latest"},
         [
-            "apps[0] 'shop': services[0].image: 'registry.example/shop-web:latest': 'latest' names another image every day and cannot be rolled back (name a version)"
+            "apps[0] 'shop': services[0].image: 'registry.example/shop-web:latest': 'latest' names another image "
+            "every day and cannot be rolled back (name a version)"
         ],
         id="image latest",
     ),
@@ -313,14 +323,16 @@ BROKEN = [
     pytest.param(
         {"0.services.0.image": "registry.example/Shop-Web"},
         [
-            "apps[0] 'shop': services[0].image: 'registry.example/Shop-Web' is not an image reference (try 'registry.example/shop-web')"
+            "apps[0] 'shop': services[0].image: 'registry.example/Shop-Web' is not an image reference (try "
+            "'registry.example/shop-web')"
         ],
         id="image with capitals",
     ),
     pytest.param(
         {"0.services.2.image": "registry.example/shop-api:v0"},
         [
-            "apps[0] 'shop': services[2].image: pins 'v0', while services[1] runs the same image at release 'v1' (leave the tag out)"
+            "apps[0] 'shop': services[2].image: pins 'v0', while services[1] runs the same image at release 'v1' "
+            "(leave the tag out)"
         ],
         id="image pinned beside the release",
     ),
@@ -347,7 +359,8 @@ BROKEN = [
     pytest.param(
         {"0.services.0.user": "nobody"},
         [
-            "apps[0] 'shop': services[0].user: 'nobody' is not a numeric user (such as '65532:65532'; names differ between images)"
+            "apps[0] 'shop': services[0].user: 'nobody' is not a numeric user (such as '65532:65532'; names differ "
+            "between images)"
         ],
         id="user a name",
     ),
@@ -359,14 +372,16 @@ BROKEN = [
     pytest.param(
         {"0.services.0.tmpfs": ["var/cache"]},
         [
-            "apps[0] 'shop': services[0].tmpfs[0]: 'var/cache' is not an absolute path inside the container (try '/var/cache')"
+            "apps[0] 'shop': services[0].tmpfs[0]: 'var/cache' is not an absolute path inside the container (try "
+            "'/var/cache')"
         ],
         id="tmpfs relative",
     ),
     pytest.param(
         {"0.services.0.capabilities": ["CAP_NET_BIND_SERVICE"]},
         [
-            "apps[0] 'shop': services[0].capabilities[0]: 'CAP_NET_BIND_SERVICE' is not a capability (try 'NET_BIND_SERVICE')"
+            "apps[0] 'shop': services[0].capabilities[0]: 'CAP_NET_BIND_SERVICE' is not a capability (try "
+            "'NET_BIND_SERVICE')"
         ],
         id="capability with prefix",
     ),
@@ -418,14 +433,16 @@ BROKEN = [
     pytest.param(
         {"0.services.1.rate_limits.0.rate": "2/h"},
         [
-            "apps[0] 'shop': services[1].rate_limits[0].rate: '2/h' counts per hour, but nginx's own limiter counts per second or per minute only (write '1/m', the nearest that it can do)"
+            "apps[0] 'shop': services[1].rate_limits[0].rate: '2/h' counts per hour, but nginx's own limiter counts "
+            "per second or per minute only (write '1/m', the nearest that it can do)"
         ],
         id="rate per hour",
     ),
     pytest.param(
         {"0.services.1.rate_limits.0.rate": "5000/d"},
         [
-            "apps[0] 'shop': services[1].rate_limits[0].rate: '5000/d' counts per day, but nginx's own limiter counts per second or per minute only (write '4/m', the nearest that it can do)"
+            "apps[0] 'shop': services[1].rate_limits[0].rate: '5000/d' counts per day, but nginx's own limiter counts "
+            "per second or per minute only (write '4/m', the nearest that it can do)"
         ],
         id="rate per day",
     ),
@@ -442,7 +459,8 @@ BROKEN = [
     pytest.param(
         {"0.services.1.rate_limits.0.path": "/login"},
         [
-            "apps[0] 'shop': services[1].rate_limits[0].path: '/login' is served by 'web' (routes of this service: /api/)"
+            "apps[0] 'shop': services[1].rate_limits[0].path: '/login' is served by 'web' (routes of this service: "
+            "/api/)"
         ],
         id="rate of another's route",
     ),
@@ -454,14 +472,16 @@ BROKEN = [
     pytest.param(
         {"0.services.1.rate_limits.+": {"path": "/api/", "rate": "1/s"}},
         [
-            "apps[0] 'shop': services[1].rate_limits[1].path: '/api/' is already limited by services[1].rate_limits[0].path"
+            "apps[0] 'shop': services[1].rate_limits[1].path: '/api/' is already limited by "
+            "services[1].rate_limits[0].path"
         ],
         id="rate twice",
     ),
     pytest.param(
         {"0.services.1.rate_limits.0": {"rate": "1/s"}},
         [
-            "apps[0] 'shop': services[1].rate_limits[0].path: is missing: path prefix that is limited, inside a route of this service (such as '/api/v1/auth/')"
+            "apps[0] 'shop': services[1].rate_limits[0].path: is missing: path prefix that is limited, inside a route "
+            "of this service (such as '/api/v1/auth/')"
         ],
         id="rate without path",
     ),
@@ -477,7 +497,8 @@ BROKEN = [
     pytest.param(
         {"0.services.1.singleton": True},
         [
-            "apps[0] 'shop': services[1].singleton: has routes, which blue_green serves by two at once (use strategy: recreate)"
+            "apps[0] 'shop': services[1].singleton: has routes, which blue_green serves by two at once (use strategy: "
+            "recreate)"
         ],
         id="singleton with routes",
     ),
@@ -494,7 +515,8 @@ BROKEN = [
     pytest.param(
         {"0.services.1.ports": {"blue": 20001}},
         [
-            "apps[0] 'shop': services[1].ports.green: is missing: port on the server's loopback address for slot green (such as 20012)"
+            "apps[0] 'shop': services[1].ports.green: is missing: port on the server's loopback address for slot "
+            "green (such as 20012)"
         ],
         id="ports half",
     ),
@@ -506,7 +528,8 @@ BROKEN = [
     pytest.param(
         {"0.services.1.ports": {"blue": 20001, "green": 20002}, "1.services.0.ports": {"blue": 20002, "green": 20003}},
         [
-            "apps[1] 'blog': services[0].ports.blue: 20002 is also a port of 'shop', service 'api' (set services[0].ports: {blue: …, green: …} to two free ports, 20000 to 29999)"
+            "apps[1] 'blog': services[0].ports.blue: 20002 is also a port of 'shop', service 'api' (set "
+            "services[0].ports: {blue: …, green: …} to two free ports, 20000 to 29999)"
         ],
         id="ports clash, explicit",
     ),
@@ -516,7 +539,8 @@ BROKEN = [
             "1.services.0.name": "api",
         },
         [
-            "apps[1] 'blog': services[0].ports.green: 25459 is also a port of 'shop', service 'web19' (set services[0].ports: {blue: …, green: …} to two free ports, 20000 to 29999)"
+            "apps[1] 'blog': services[0].ports.green: 25459 is also a port of 'shop', service 'web19' (set "
+            "services[0].ports: {blue: …, green: …} to two free ports, 20000 to 29999)"
         ],
         id="ports clash, derived",
     ),
@@ -546,7 +570,8 @@ BROKEN = [
     pytest.param(
         {"0.services.0.volumes": [{"path": "/data"}]},
         [
-            "apps[0] 'shop': services[0].volumes[0].name: is missing: directory /opt/app-data/<app>/<name> (such as 'uploads')"
+            "apps[0] 'shop': services[0].volumes[0].name: is missing: directory /opt/app-data/<app>/<name> (such as "
+            "'uploads')"
         ],
         id="volume without a name",
     ),
@@ -558,7 +583,8 @@ BROKEN = [
     pytest.param(
         {"0.databases.0.engine": "postgres"},
         [
-            "apps[0] 'shop': databases[0].engine: 'postgres' is not one of postgresql, mongodb, redis (did you mean 'postgresql'?)"
+            "apps[0] 'shop': databases[0].engine: 'postgres' is not one of postgresql, mongodb, redis (did you mean "
+            "'postgresql'?)"
         ],
         id="engine unknown",
     ),
@@ -570,7 +596,8 @@ BROKEN = [
     pytest.param(
         {"0.databases.0.version": "latest"},
         [
-            "apps[0] 'shop': databases[0].version: 'latest' names another image every day and cannot be rolled back (name a version)"
+            "apps[0] 'shop': databases[0].version: 'latest' names another image every day and cannot be rolled back "
+            "(name a version)"
         ],
         id="version latest",
     ),
@@ -617,21 +644,24 @@ BROKEN = [
     pytest.param(
         {"0.databases.0.user": "shop user"},
         [
-            "apps[0] 'shop': databases[0].user: 'shop user' is not an identifier: letters, digits, '_' and '-', a letter first, at most 63"
+            "apps[0] 'shop': databases[0].user: 'shop user' is not an identifier: letters, digits, '_' and '-', a "
+            "letter first, at most 63"
         ],
         id="database user with a space",
     ),
     pytest.param(
         {"0.databases.0.backup": {"schedule": "0 2 * * *"}},
         [
-            "apps[0] 'shop': databases[0].backup.schedule: '0 2 * * *' is not a calendar schedule (it looks like cron: try '*-*-* 02:00:00 UTC')"
+            "apps[0] 'shop': databases[0].backup.schedule: '0 2 * * *' is not a calendar schedule (it looks like "
+            "cron: try '*-*-* 02:00:00 UTC')"
         ],
         id="schedule as cron",
     ),
     pytest.param(
         {"0.databases.0.backup": {"schedule": "30 3 * * 0"}},
         [
-            "apps[0] 'shop': databases[0].backup.schedule: '30 3 * * 0' is not a calendar schedule (it looks like cron: try 'Sun *-*-* 03:30:00 UTC')"
+            "apps[0] 'shop': databases[0].backup.schedule: '30 3 * * 0' is not a calendar schedule (it looks like "
+            "cron: try 'Sun *-*-* 03:30:00 UTC')"
         ],
         id="schedule as cron on sundays",
     ),
@@ -643,35 +673,40 @@ BROKEN = [
     pytest.param(
         {"0.databases.0.backup": {"schedule": "every 6 hours"}},
         [
-            "apps[0] 'shop': databases[0].backup.schedule: 'every 6 hours' is not a calendar schedule (try '*-*-* 00/6:00:00 UTC')"
+            "apps[0] 'shop': databases[0].backup.schedule: 'every 6 hours' is not a calendar schedule (try '*-*-* "
+            "00/6:00:00 UTC')"
         ],
         id="schedule as interval",
     ),
     pytest.param(
         {"0.databases.0.backup": {"schedule": "*-*-* 25:00:00"}},
         [
-            "apps[0] 'shop': databases[0].backup.schedule: '*-*-* 25:00:00' is not a calendar schedule (no hour 25; such as '*-*-* 02:00:00 UTC' or 'Sun 03:30')"
+            "apps[0] 'shop': databases[0].backup.schedule: '*-*-* 25:00:00' is not a calendar schedule (no hour 25; "
+            "such as '*-*-* 02:00:00 UTC' or 'Sun 03:30')"
         ],
         id="schedule with hour 25",
     ),
     pytest.param(
         {"0.databases.0.backup": {"schedule": "*-02-30 02:00"}},
         [
-            "apps[0] 'shop': databases[0].backup.schedule: '*-02-30 02:00' never comes round (such as '*-*-* 02:00:00 UTC' or 'Sun 03:30')"
+            "apps[0] 'shop': databases[0].backup.schedule: '*-02-30 02:00' never comes round (such as '*-*-* 02:00:00 "
+            "UTC' or 'Sun 03:30')"
         ],
         id="schedule that never comes",
     ),
     pytest.param(
         {"0.databases.0.backup": {"schedule": "Sat..Mon 02:00"}},
         [
-            "apps[0] 'shop': databases[0].backup.schedule: 'Sat..Mon 02:00' is not a calendar schedule ('Sat..Mon' runs backwards; such as '*-*-* 02:00:00 UTC' or 'Sun 03:30')"
+            "apps[0] 'shop': databases[0].backup.schedule: 'Sat..Mon 02:00' is not a calendar schedule ('Sat..Mon' "
+            "runs backwards; such as '*-*-* 02:00:00 UTC' or 'Sun 03:30')"
         ],
         id="schedule backwards",
     ),
     pytest.param(
         {"0.databases.0.backup": {"schedule": 2}},
         [
-            "apps[0] 'shop': databases[0].backup.schedule: 2 is not a calendar schedule (such as '*-*-* 02:00:00 UTC' or 'Sun 03:30')"
+            "apps[0] 'shop': databases[0].backup.schedule: 2 is not a calendar schedule (such as '*-*-* 02:00:00 UTC' "
+            "or 'Sun 03:30')"
         ],
         id="schedule a number",
     ),
@@ -688,7 +723,8 @@ BROKEN = [
     pytest.param(
         {"0.env": {"LOG-LEVEL": "info"}},
         [
-            "apps[0] 'shop': env: 'LOG-LEVEL' is not a name of an environment variable: letters, digits and '_', no digit first"
+            "apps[0] 'shop': env: 'LOG-LEVEL' is not a name of an environment variable: letters, digits and '_', no "
+            "digit first"
         ],
         id="env with a bad key",
     ),
@@ -735,7 +771,8 @@ BROKEN = [
         [
             "apps[0] 'shop': domains[1]: 'SHOP.example' is not a host name (try 'shop.example')",
             "apps[0] 'shop': services[1].memory: '1 gib' is not a size (try '1g')",
-            "apps[1] 'blog': release: is missing: tag of every service's image that has none of its own (such as 'v1.4.2')",
+            "apps[1] 'blog': release: is missing: tag of every service's image that has none of its own (such as "
+            "'v1.4.2')",
             "apps[1] 'blog': services[0].port: 'http' is not a port from 1 to 65535",
         ],
         id="several at once, in order",
@@ -743,7 +780,8 @@ BROKEN = [
     pytest.param(
         {"0.headers": {"csp": 'default-src "self"'}},
         [
-            "apps[0] 'shop': headers.csp: 'default-src \"self\"' is not a header's value: printable ASCII without '\"', '\\' and '$'"
+            "apps[0] 'shop': headers.csp: 'default-src \"self\"' is not a header's value: printable ASCII without "
+            "'\"', '\\' and '$'"
         ],
         id="header with a quote",
     ),
@@ -754,7 +792,8 @@ BROKEN = [
             "1.databases": [{"name": "db", "engine": "redis", "version": "7", "memory": "64m", "password": PASSWORD}],
         },
         [
-            "apps[1] 'shop-x': databases[0].name: its backup job would be 'shop-x-db', as one of apps[0] 'shop' is (rename either)"
+            "apps[1] 'shop-x': databases[0].name: its backup job would be 'shop-x-db', as one of apps[0] 'shop' is "
+            "(rename either)"
         ],
         id="backup jobs of one name",
     ),
@@ -789,7 +828,8 @@ SERVERS = [
     pytest.param(
         {"memory": "3327m", "cpus": 1},
         [
-            "server.memory: 3327m is less than 3.25g, the sum of 1.5g for apps and databases, 768m more while 'shop' is "
+            "server.memory: 3327m is less than 3.25g, the sum of 1.5g for apps and databases, 768m more while 'shop' "
+            "is "
             "released, 1g reserved (lower limits, use strategy: recreate, or take a larger server)"
         ],
         id="a megabyte short",

@@ -163,7 +163,7 @@ def test_strings_of_ansible_become_plain() -> None:
 
     tagged = trust_as_template("256m")
     loaded = load(apps({"0.release": trust_as_template("v9"), "0.services.0.memory": tagged, "0.env": {"A": tagged}}))
-    assert type(loaded[0]["release"]) is str and type(loaded[0]["env"]["A"]) is str
+    assert {type(value) for value in (loaded[0]["release"], loaded[0]["env"]["A"])} == {str}
 
 
 # Any JSON at all, with the words of the model among its keys so that it gets past the first check.
