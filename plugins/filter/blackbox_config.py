@@ -12,19 +12,25 @@ version_added: 0.1.0
 author:
   - "Mainstay contributors (@mainstay-platform)"
 description:
-  - Returns the modules C(http) (a page must answer with a status of 2xx) and C(tls) (a handshake must succeed).
-    Certificates are always verified.
+  - Returns the module C(http) (a page must answer with a status of 2xx) and for each domain one by which a handshake
+    must succeed. Certificates are always verified.
+positional: ca_file
 options:
   _input:
+    description: Domains whose certificates are looked at.
+    type: list
+    elements: str
+    required: true
+  ca_file:
     description: File on the server with the authority that the sites' certificates come from. Empty, the system's.
     type: str
-    required: true
+    default: ""
 """
 
 EXAMPLES = r"""
 - name: Show the configuration
   ansible.builtin.debug:
-    msg: "{{ '/etc/ssl/private-ca.pem' | mainstay.platform.blackbox_config | to_nice_yaml }}"
+    msg: "{{ ['shop.example'] | mainstay.platform.blackbox_config('/etc/ssl/ca.pem') | to_nice_yaml }}"
 """
 
 RETURN = r"""
@@ -39,11 +45,11 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.module_utils.monitoring import prometheus
 
 
-def blackbox_config(ca_file: Any) -> dict[str, Any]:
+def blackbox_config(certificates: Any, ca_file: str = "") -> dict[str, Any]:
     """Return blackbox.yml as plain data."""
-    if not isinstance(ca_file, str):
-        raise AnsibleFilterError(f"blackbox_config: the path must be a string, not {type(ca_file).__name__}")
-    return prometheus.blackbox(ca_file)
+    if not isinstance(certificates, list):
+        raise AnsibleFilterError(f"blackbox_config: domains must be a list, not {type(certificates).__name__}")
+    return prometheus.blackbox(certificates, ca_file)
 
 
 class FilterModule:

@@ -35,10 +35,10 @@ def config(targets: Targets, server: str, probe_address: str = "") -> dict[str, 
     jobs += [_scrape(scrape, server) for scrape in targets.get("scrapes") or []]
     probes = [_http(probe, probe_address) for probe in targets.get("probes") or []]
     if probes:
-        jobs.append(_probe("probe", "http", probes))
+        jobs.append(_probe("probe", probes))
     certificates = [_tls(domain, probe_address) for domain in targets.get("certificates") or []]
     if certificates:
-        jobs.append(_probe("certificate", "tls", certificates) | {"scrape_interval": CERTIFICATE_INTERVAL})
+        jobs.append(_probe("certificate", certificates) | {"scrape_interval": CERTIFICATE_INTERVAL})
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s", "external_labels": {"server": server}},
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [ALERTMANAGER]}]}]},
@@ -58,7 +58,7 @@ def _scrape(scrape: Mapping[str, Any], server: str) -> dict[str, Any]:
 
 def _http(probe: Mapping[str, Any], address: str) -> dict[str, Any]:
     url = urlsplit(probe["url"])
-    labels = {"app": probe["app"], "instance": probe["url"]}
+    labels = {"app": probe["app"], "instance": probe["url"], "__param_module": "http"}
     if not address:
         return {"targets": [probe["url"]], "labels": labels}
     at = urlunsplit(url._replace(netloc=_netloc(address, url.port)))
@@ -66,9 +66,7 @@ def _http(probe: Mapping[str, Any], address: str) -> dict[str, Any]:
 
 
 def _tls(domain: str, address: str) -> dict[str, Any]:
-    labels = {"domain": domain, "instance": domain}
-    if address:
-        labels["__param_hostname"] = domain
+    labels = {"domain": domain, "instance": domain, "__param_module": _tls_module(domain)}
     return {"targets": [_netloc(address or domain, 443)], "labels": labels}
 
 
@@ -76,11 +74,14 @@ def _netloc(host: str, port: int | None) -> str:
     return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
 
 
-def _probe(job: str, module: str, static_configs: list[dict[str, Any]]) -> dict[str, Any]:
+def _tls_module(domain: str) -> str:
+    return f"tls {domain}"
+
+
+def _probe(job: str, static_configs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "job_name": job,
         "metrics_path": "/probe",
-        "params": {"module": [module]},
         "static_configs": static_configs,
         "relabel_configs": [
             {"source_labels": ["__address__"], "target_label": "__param_target"},
@@ -89,23 +90,19 @@ def _probe(job: str, module: str, static_configs: list[dict[str, Any]]) -> dict[
     }
 
 
-def blackbox(ca_file: str = "") -> dict[str, Any]:
-    """Return blackbox.yml; ``ca_file`` holds the authority of the sites' certificates, if it is not a public one."""
-    tls = {"ca_file": ca_file} if ca_file else {}
-    return {
-        "modules": {
-            "http": {
-                "prober": "http",
-                "timeout": "10s",
-                "http": {"preferred_ip_protocol": "ip4", "ip_protocol_fallback": True, "tls_config": tls},
-            },
-            "tls": {
-                "prober": "tcp",
-                "timeout": "10s",
-                "tcp": {"preferred_ip_protocol": "ip4", "ip_protocol_fallback": True, "tls": True, "tls_config": tls},
-            },
-        }
-    }
+def blackbox(certificates: Iterable[str], ca_file: str = "") -> dict[str, Any]:
+    """Return blackbox.yml: a module for pages, and one for each domain whose certificate is to be looked at.
+
+    ``ca_file`` holds the authority of the sites' certificates, if it is not a public one. The name stands in the module
+    because the exporter of Debian 12 (0.23) takes none from the request when it only shakes hands.
+    """
+    common = {"preferred_ip_protocol": "ip4", "ip_protocol_fallback": True}
+    authority = {"ca_file": ca_file} if ca_file else {}
+    modules: dict[str, Any] = {"http": {"prober": "http", "timeout": "10s", "http": common | {"tls_config": authority}}}
+    for domain in certificates:
+        tls = {"tls": True, "tls_config": authority | {"server_name": domain}}
+        modules[_tls_module(domain)] = {"prober": "tcp", "timeout": "10s", "tcp": common | tls}
+    return {"modules": modules}
 
 
 def expectations(backups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

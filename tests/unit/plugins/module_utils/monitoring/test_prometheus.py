@@ -55,8 +55,15 @@ def test_probes(address, http, tls):
     assert page["labels"]["instance"] == TARGETS["probes"][0]["url"]
     assert handshake["labels"]["domain"] == "shop.example"
     # Elsewhere than DNS says, the name still goes into SNI and Host.
-    names = [c["labels"].get("__param_hostname") for c in (page, handshake)]
-    assert names == (["shop.example"] * 2 if address else [None, None])
+    assert page["labels"].get("__param_hostname") == ("shop.example" if address else None)
+
+
+def test_every_probe_names_a_module_that_there_is():
+    modules = prometheus.blackbox(TARGETS["certificates"])["modules"]
+    found = jobs()
+    used = {c["labels"]["__param_module"] for job in ("probe", "certificate") for c in found[job]["static_configs"]}
+    assert used == set(modules)
+    assert modules["tls shop.example"]["tcp"]["tls_config"]["server_name"] == "shop.example"
 
 
 def test_expectations_are_series_that_rules_can_compare_with():
@@ -69,9 +76,10 @@ def test_expectations_are_series_that_rules_can_compare_with():
     ]
 
 
-@pytest.mark.parametrize(
-    ("ca_file", "tls"), [("", {}), ("/etc/ca.pem", {"ca_file": "/etc/ca.pem"})], ids=["public", "private"]
-)
-def test_blackbox_always_verifies(ca_file, tls):
-    modules = prometheus.blackbox(ca_file)["modules"]
-    assert [m[m["prober"]]["tls_config"] for m in modules.values()] == [tls, tls]
+@pytest.mark.parametrize("ca_file", ["", "/etc/ca.pem"], ids=["public", "private"])
+def test_blackbox_always_verifies(ca_file):
+    modules = prometheus.blackbox(["shop.example"], ca_file)["modules"]
+    for module in modules.values():
+        tls = module[module["prober"]]["tls_config"]
+        assert tls.get("ca_file") == (ca_file or None)
+        assert "insecure_skip_verify" not in tls

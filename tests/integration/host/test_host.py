@@ -1,0 +1,352 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The roles hardening and monitoring on a server of their own, in the order of its life. Needs the test bed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+from ansible_collections.mainstay.platform.plugins.module_utils.monitoring import prometheus
+
+from testbed.outside import ROOT, STATE, address, bed, open_ports, run, wait_for
+
+HERE = Path(__file__).parent
+SECRET = secrets.token_urlsafe(24)
+SSH = ("ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "prometheus-node-exporter")
+
+
+class Machine:
+    """A container on the bed's network."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def shell(self, command: str, stdin: str | None = None, check: bool = True) -> str:
+        done = subprocess.run(
+            ["docker", "exec", "-i", self.name, "bash", "-c", command],
+            input=stdin, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return (done.stdout + done.stderr).strip()
+
+    @property
+    def ipv6(self) -> str:
+        return self.shell("ip -6 -o address show dev eth0 scope global | grep -oP 'inet6 \\K[^/]+'")
+
+
+class Server(Machine):
+    """A test server, as its operator reaches it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.address = address(name)
+
+    def play(self, *options: str, check: bool = True, **variables: Any) -> str:
+        done = run(
+            str(ROOT / ".venv/bin/ansible-playbook"), str(HERE / "host.yml"), "-i", f"{self.address},", *options,
+            "-e", json.dumps({
+                "ansible_user": "admin", "host_secret": SECRET,
+                "ansible_ssh_private_key_file": str(STATE / "id_ed25519"),
+                "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+                **variables,
+            }),
+            check=check,
+        )  # fmt: skip
+        assert check or done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
+    def login(self, user: str) -> str:
+        """What ``id`` says to the operator, who has a key, as a user; or how SSH refuses."""
+        command = [*SSH, "-i", str(STATE / "id_ed25519"), "-o", "BatchMode=yes", f"{user}@{self.address}", "id -un"]
+        done = run(*command, check=False)
+        return (done.stdout + done.stderr).strip()
+
+    def address_of_operator(self) -> str:
+        """The address that the server sees its operator come from."""
+        return self.shell("ip route | grep -oP 'default via \\K\\S+'")
+
+    def prometheus(self, path: str) -> Any:
+        return json.loads(self.shell(f"curl -sS --fail '127.0.0.1:9090/api/v1/{path}'"))["data"]
+
+    def query(self, expression: str) -> dict[str, float]:
+        """Values by instance."""
+        found = self.prometheus(f"query?query={quote(expression)}")["result"]
+        return {series["metric"].get("instance", ""): float(series["value"][1]) for series in found}
+
+
+def changed(output: str) -> int:
+    return int(re.findall(r"changed=(\d+)", output)[-1])
+
+
+@pytest.fixture(scope="module", params=["trixie", "bookworm"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    name = f"host-{request.param}"
+    bed("server", "down", name)
+    bed("server", "up", name, "--release", request.param)
+    server = Server(name)
+    server.shell("mkdir -p /root/.ssh && cp /home/admin/.ssh/authorized_keys /root/.ssh/ && chmod 600 /root/.ssh/*")
+    server.shell("cat > /root/site.py", (HERE / "site.py").read_text())
+    yield server
+    bed("server", "down", name)
+
+
+@pytest.fixture(scope="module")
+def stranger(server: Server) -> Iterator[Machine]:
+    """Another machine on the same network."""
+    name = f"{server.name}-stranger"
+    run("docker", "rm", "--force", name)
+    image = run("docker", "inspect", "-f", "{{.Config.Image}}", server.name).stdout.strip()
+    network = run(
+        "docker", "inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}", server.name
+    ).stdout.strip()
+    run("docker", "run", "--detach", "--rm", "--name", name, "--network", network, image, "sleep", "infinity")
+    yield Machine(name)
+    run("docker", "rm", "--force", name)
+
+
+def guess(machine: Machine, target: str, user: str) -> str:
+    """Try to log in by password; SSH's answer says what the server would have taken instead."""
+    return machine.shell(" ".join([*SSH, "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", f"{user}@{target}", "id"]), check=False)
+
+
+def test_check_mode_on_a_bare_server(server: Server) -> None:
+    output = server.play("--check", "--diff")
+    assert "failed=0" in output
+    assert SECRET not in output
+    left = "ls -d /etc/ufw/ufw.conf /etc/fail2ban /etc/prometheus /var/lib/mainstay /etc/ssh/sshd_config.d/00* 2>/dev/null; true"
+    assert server.shell(left) == ""
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "the operator is not on the allow-list": (
+        {"hardening_ssh_allowed_sources": ["203.0.113.0/24"]},
+        "which is in none of 203.0.113.0/24: add it, or connect from an address that is in the list",
+    ),
+    "an allow-list that is none": (
+        {"hardening_ssh_allowed_sources": ["office"]},
+        "hardening_ssh_allowed_sources[0]: 'office' is not an address or network",
+    ),
+    "root, who is connected, would be forbidden": (
+        {"ansible_user": "root", "hardening_ssh_options": {"PermitRootLogin": False}},
+        "hardening_ssh_options.PermitRootLogin: 'false' would lock out root",
+    ),
+    "a receiver without an address": (
+        {"hardening_state": "absent", "monitoring_alert_receivers": [{"name": "a", "type": "email", "to": "a@b.example"}]},
+        "monitoring_alert_receivers[0].smarthost: is missing, a receiver of type 'email' needs it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_before_anything_changes(server: Server, name: str) -> None:
+    variables, message = REFUSED[name]
+    output = server.play(check=False, **variables)
+    assert message in output
+    assert changed(output) == 0
+
+
+def test_refused_without_a_key(server: Server) -> None:
+    """Somebody who came in by another way than a key of his own would not come back."""
+    server.shell("useradd -m guest && echo 'guest ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/guest")
+    server.shell("cp -r /home/admin/.ssh /home/guest/ && chown -R guest: /home/guest/.ssh")
+    # A connection that stands, whose key is then taken away under it.
+    control = f"/tmp/{server.name}"
+    shared = ["-o", f"ControlPath={control}", *SSH[1:]]
+    master = ["ssh", *shared, "-MNf", "-i", str(STATE / "id_ed25519"), f"guest@{server.address}"]
+    subprocess.run(master, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server.shell("echo '# none' > /home/guest/.ssh/authorized_keys")
+    output = server.play(check=False, ansible_user="guest", ansible_ssh_common_args=" ".join(shared))
+    run("ssh", *shared, "-O", "exit", f"guest@{server.address}", check=False)
+    server.shell("userdel -r guest 2>/dev/null; rm /etc/sudoers.d/guest")
+    assert "user 'guest' has no key on the server: add one first (ssh-copy-id guest@" in output
+    assert changed(output) == 0
+
+
+def test_first_and_second_run(server: Server) -> None:
+    server.shell(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=shop.example "
+        "-addext subjectAltName=DNS:shop.example -keyout /root/host-test.key -out /etc/ssl/host-test.pem 2>&1"
+    )
+    server.shell("systemd-run --quiet --unit host-test-site python3 /root/site.py")
+    first = server.play("--diff", "-vvv")
+    assert SECRET not in first
+    assert server.shell(f"grep -rlF {SECRET} /etc /var /tmp /root || true") == "/etc/prometheus/mainstay/alertmanager.yml"
+    assert server.shell("stat -c '%a %U %G' /etc/prometheus/mainstay/alertmanager.yml") == "640 root prometheus"
+    assert changed(server.play()) == 0
+    assert changed(server.play("--check", "--diff")) == 0
+
+
+def test_only_keys_and_no_root(server: Server, stranger: Machine) -> None:
+    assert server.login("admin") == "admin"
+    assert server.login("root").endswith("Permission denied (publickey).")
+    # "(publickey)" is all that the server offers: a password would never be asked for.
+    assert guess(stranger, server.address, "admin").endswith("Permission denied (publickey).")
+
+
+def test_everything_is_closed_but_what_is_named(server: Server, stranger: Machine) -> None:
+    server.shell("systemd-run --quiet --unit host-test-open python3 -m http.server --bind :: 8080")
+    server.shell("for i in $(seq 50); do curl -s localhost:8080 >/dev/null && exit 0; sleep 0.1; done; exit 1")
+    assert open_ports(server.address) == {22}
+    probe = "timeout 3 bash -c 'exec 3<>/dev/tcp/{}/{}' && echo open || echo closed"
+    for target in (server.address, server.ipv6):
+        assert "open" in stranger.shell(probe.format(target, 22), check=False)
+        assert "closed" in stranger.shell(probe.format(target, 8080), check=False)
+    server.shell("systemctl stop host-test-open")
+
+
+@pytest.mark.parametrize("family", ["address", "ipv6"], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("user", ["root"])
+def test_the_third_failure_is_the_last_for_two_hours(server: Server, stranger: Machine, family: str, user: str) -> None:
+    # Looking around (the tests before) counts too.
+    server.shell("fail2ban-client restart")
+    wait_for("fail2ban", lambda: "sshd" in server.shell("fail2ban-client status", check=False))
+    server.shell("fail2ban-client unban --all")
+    target = getattr(server, family)
+    for attempt in (1, 2, 3):
+        assert guess(stranger, target, user).endswith("Permission denied (publickey)."), f"attempt {attempt}"
+        if attempt < 3:
+            assert server.shell("fail2ban-client get sshd banip") == ""
+    banned = wait_for("the ban", lambda: server.shell("fail2ban-client get sshd banip --with-time"), timeout=10)
+    assert re.search(r"\+ 7200 = ", banned), banned
+    assert "Connection refused" in guess(stranger, target, user)
+
+
+def test_the_operator_is_never_banned(server: Server) -> None:
+    for _ in range(4):
+        server.login("root")
+    assert server.address_of_operator() not in server.shell("fail2ban-client get sshd banip")
+    time.sleep(31)  # ufw's limit counts connections within 30 seconds
+    assert server.login("admin") == "admin"
+
+
+def test_an_allow_list_shuts_everybody_else_out(server: Server, stranger: Machine) -> None:
+    server.shell("fail2ban-client unban --all")
+    assert changed(server.play(hardening_ssh_allowed_sources=[server.address_of_operator(), "2001:db8::/32"])) > 0
+    for target in (server.address, server.ipv6):
+        assert "denied" not in guess(stranger, target, "root")
+    # No limit for those on the list: more than five at once.
+    assert [server.login("admin") for _ in range(8)] == ["admin"] * 8
+    assert changed(server.play()) > 0
+    assert guess(stranger, server.address, "root").endswith("Permission denied (publickey).")
+
+
+def test_forwarding_outlives_a_reload_of_all_settings(server: Server) -> None:
+    """Docker's containers live by it. (The bed keeps the machine's own settings out of the server's reach.)"""
+    server.shell("sysctl --system")
+    assert server.shell("sysctl -n net.ipv4.ip_forward net.ipv4.conf.all.log_martians").split() == ["1", "1"]
+    server.shell("ufw reload")
+    assert server.shell("sysctl -n net.ipv4.ip_forward net.ipv4.conf.all.log_martians").split() == ["1", "1"]
+    server.shell("echo 0 > /proc/sys/net/ipv4/ip_forward")
+    assert changed(server.play()) == 1
+    assert server.shell("sysctl -n net.ipv4.ip_forward") == "1"
+
+
+def test_rules_of_others_go_and_drift_comes_back(server: Server) -> None:
+    server.shell("ufw allow 8443/tcp && ufw delete allow 443/tcp && ufw default allow incoming")
+    assert changed(server.play("--check", "--diff")) == 1
+    assert changed(server.play()) == 1
+    status = server.shell("ufw status verbose")
+    assert "8443" not in status
+    assert "443/tcp" in status
+    assert "deny (incoming)" in status
+
+
+def test_monitoring_listens_on_loopback_within_its_memory(server: Server) -> None:
+    listening = server.shell("ss -ltnH | awk '{print $4}'").split()
+    for port in (9090, 9093, 9100, 9115):
+        assert [a for a in listening if a.endswith(f":{port}")] == [f"127.0.0.1:{port}"]
+    limits = server.shell(f"systemctl show -P MemoryMax {' '.join(PROGRAMS)} | grep .").split()
+    assert [int(limit) // 2**20 for limit in limits] == [512, 128, 64, 64]
+
+
+def test_targets_are_up_and_probes_verify(server: Server) -> None:
+    up = wait_for("all targets", lambda: [
+        t for t in [server.prometheus("targets")["activeTargets"]] if {x["health"] for x in t} == {"up"}
+    ], timeout=150)[0]  # fmt: skip
+    assert {t["labels"]["job"] for t in up} == {
+        "prometheus", "alertmanager", "node", "blackbox", "shop-api", "probe", "certificate",
+    }  # fmt: skip
+    assert {t["scrapeInterval"] for t in up if t["labels"]["job"] != "certificate"} == {"15s"}
+    assert server.query("shop_orders_total") == {"host-test": 7}
+    assert wait_for("probes", lambda: server.query("probe_success") == {"https://shop.example/health": 1, "shop.example": 1})
+    days = server.query('(probe_ssl_earliest_cert_expiry{job="certificate"} - time()) / 86400')
+    assert 9 < days["shop.example"] < 10
+    assert server.query('node_systemd_unit_state{name="ssh.service", state="active"}') == {"host-test": 1}
+
+
+def test_a_metrics_file_is_read(server: Server) -> None:
+    path = "/var/lib/prometheus/node-exporter/mainstay_backups.prom"
+    server.shell(f'echo \'mainstay_backup_last_success_timestamp_seconds{{backup="shop-db"}} 1\' > {path}')
+    wait_for("the metric", lambda: server.query("mainstay_backup_last_success_timestamp_seconds") == {"host-test": 1})
+    wait_for("the alert", lambda: [
+        a for a in server.prometheus("alerts")["alerts"] if a["labels"]["alertname"] == "BackupTooOld"
+    ])  # fmt: skip
+
+
+def test_rules(server: Server) -> None:
+    """Every alert fires when it should and is silent when it should be: promtool's own cases."""
+    backups = [{"name": "shop-db", "app": "shop", "max_age": 93600}]
+    server.shell("mkdir -p /root/rules && cp /etc/prometheus/mainstay/rules/mainstay.yml /root/rules/rules.yml")
+    server.shell("cat > /root/rules/expected.yml", yaml.safe_dump(prometheus.expectations(backups)))
+    server.shell("cat > /root/rules/cases.yml", (HERE / "rules_test.yml").read_text())
+    assert "SUCCESS" in server.shell("promtool test rules /root/rules/cases.yml")
+
+
+def test_every_rule_has_a_case() -> None:
+    rules = yaml.safe_load((ROOT / "roles/monitoring/files/rules.yml").read_text())
+    cases = (HERE / "rules_test.yml").read_text()
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    assert {alert for alert in alerts if alert not in cases} == set()
+
+
+def test_somebody_is_told(server: Server) -> None:
+    server.shell("systemd-run --unit host-test-fails false; true")
+    told = wait_for("the alert", lambda: re.search(
+        r"^(.*) (\{.*host-test-fails\.service.*\})$", server.shell("cat /root/alerts.log", check=False), re.MULTILINE
+    ), timeout=300, pause=3)  # fmt: skip
+    assert told[1] == "Basic " + base64.b64encode(f"mainstay:{SECRET}".encode()).decode()
+    message = json.loads(told[2])
+    alert = next(a for a in message["alerts"] if a["labels"]["alertname"] == "UnitFailed")
+    assert alert["labels"]["server"] == "host-test"
+    assert alert["annotations"]["summary"] == "host-test-fails.service has failed"
+
+
+def test_a_bad_setting_changes_nothing(server: Server) -> None:
+    before = server.shell("cat /etc/ssh/sshd_config.d/00-mainstay.conf")
+    output = server.play(check=False, hardening_ssh_options={"MaxAuthTries": "three"})
+    assert "/etc/ssh/sshd_config.d/00-mainstay.conf: refused by" in output
+    assert server.shell("cat /etc/ssh/sshd_config.d/00-mainstay.conf") == before
+    output = server.play(check=False, hardening_sysctl={"net.ipv4.conf.all.rp_filter": 7000000000000})
+    assert "kernel settings are not in force" in output or "failed=1" in output
+
+
+def test_reboot(server: Server) -> None:
+    bed("server", "reboot", server.name)
+    wait_for("SSH", lambda: server.login("admin") == "admin", timeout=60, pause=3)
+    assert "Status: active" in server.shell("ufw status")
+    server.shell("systemd-run --quiet --unit host-test-site python3 /root/site.py")
+    for unit in ("fail2ban", "unattended-upgrades", *PROGRAMS):
+        wait_for(unit, lambda unit=unit: server.shell(f"systemctl is-active {unit}", check=False) == "active")
+    assert changed(server.play()) == 0
+
+
+def test_absent(server: Server) -> None:
+    gone = {"hardening_state": "absent", "monitoring_state": "absent"}
+    assert changed(server.play(**gone)) > 0
+    assert changed(server.play(**gone)) == 0
+    left = "ls -d /etc/prometheus/mainstay /etc/ssh/sshd_config.d/00* /etc/sysctl.d/90-mainstay.conf 2>/dev/null; true"
+    assert server.shell(left) == ""
+    assert server.shell("ss -ltnH | grep -c ':9[01][0-9][0-9]' || true") == "1"  # the app's metrics, which are ours here
+    assert server.login("admin") == "admin"
