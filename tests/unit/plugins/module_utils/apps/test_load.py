@@ -209,14 +209,14 @@ def outcome(raw: Any, server: Any = None) -> list[Any]:
         return error.errors
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(raw=JSON, server=JSON)
 def test_any_input_loads_or_is_a_model_error(raw: Any, server: Any) -> None:
     outcome(raw, server)
     outcome([raw], server)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(changes=st.dictionaries(MUTATIONS, JSON, min_size=1, max_size=3))
 def test_a_good_list_spoilt_anywhere_loads_or_is_a_model_error(changes: dict[str, Any]) -> None:
     first = {path: changes[path] for path in sorted(changes, key=lambda path: -path.count("."))}
@@ -226,7 +226,7 @@ def test_a_good_list_spoilt_anywhere_loads_or_is_a_model_error(changes: dict[str
         assert load(result) == result
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     secret=st.text(st.characters(codec="utf-8"), min_size=12, max_size=80),
     paths=st.sets(
