@@ -257,7 +257,7 @@ class _Job:
                 self.moved(block.size, resumed=True)
                 return md5, name
             body = Body(
-                block.size, lambda offset, size: self.source.read(block.offset + offset, size), self.client.check
+                block.size, lambda offset, size: self.source.view(block.offset + offset, size), self.client.check
             )
             self.client.call(
                 self.action,

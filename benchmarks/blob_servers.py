@@ -1,0 +1,139 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers for the benchmarks of uploads: a blob service that discards what it gets, and a slow line.
+
+blob_servers.py sink PORT
+blob_servers.py delay PORT TARGET_PORT MILLISECONDS
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import re
+import socket
+import sys
+import threading
+import time
+from email.utils import formatdate
+
+
+class Sink:
+    """As much of the service as the clients need. Of a blob it keeps size, MD5 and metadata, and no content."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, dict[str, str]] = {}
+        self.staged: collections.Counter[str] = collections.Counter()
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer the requests of one connection."""
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        buffer = bytearray(1 << 20)
+        waiting = b""
+        with contextlib.suppress(OSError), connection:
+            while True:
+                while b"\r\n\r\n" not in waiting:
+                    more = connection.recv(65536)
+                    if not more:
+                        return
+                    waiting += more
+                head, _, body = waiting.partition(b"\r\n\r\n")
+                lines = head.decode("latin-1").split("\r\n")
+                method, target, _ = lines[0].split(" ")
+                headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
+                size = int(headers.get("content-length", "0"))
+                if headers.get("expect"):
+                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                left = size - len(body)
+                while left > 0:
+                    left -= connection.recv_into(buffer, min(left, len(buffer)))
+                waiting = body[size:]
+                connection.sendall(self.answer(method, target, headers, size))
+
+    def answer(self, method: str, target: str, headers: dict[str, str], size: int) -> bytes:
+        """The response to one request."""
+        path, _, query = target.partition("?")
+        operation = re.search(r"comp=(\w+)", query)
+        if method == "PUT" and operation and operation[1] == "block":
+            self.staged[path] += size
+            return response(201)
+        if method == "PUT":
+            stored = {k: v for k, v in headers.items() if k.startswith("x-ms-meta-")}
+            stored["content-length"] = str(self.staged.pop(path, 0) if operation else size)
+            md5 = headers.get("x-ms-blob-content-md5") or ("" if operation else headers.get("content-md5", ""))
+            self.blobs[path] = stored | ({"content-md5": md5} if md5 else {})
+            return response(201)
+        if method == "HEAD" and path in self.blobs:
+            return response(
+                200, {"x-ms-blob-type": "BlockBlob", "content-type": "application/octet-stream"} | self.blobs[path]
+            )
+        return response(404, {"x-ms-error-code": "BlobNotFound"})
+
+
+def response(status: int, headers: dict[str, str] | None = None) -> bytes:
+    """A response without a body."""
+    fields = {"date": formatdate(usegmt=True), "etag": '"0x1"', "last-modified": formatdate(usegmt=True)}
+    fields |= {"x-ms-version": "2025-11-05", "x-ms-request-id": "0", "content-length": "0"} | (headers or {})
+    lines = [f"HTTP/1.1 {status} X", *(f"{key}: {value}" for key, value in fields.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class Line:
+    """One direction of a slow line: what comes in goes out so much later, as fast as it came."""
+
+    def __init__(self, source: socket.socket, sink: socket.socket, seconds: float) -> None:
+        self.source, self.sink, self.seconds = source, sink, seconds
+        self.queue: collections.deque[tuple[float, bytes]] = collections.deque()
+        self.held = threading.Semaphore(0)
+        # As much as a fast line with this delay holds in flight.
+        self.room = threading.Semaphore(256)
+        threading.Thread(target=self.receive, daemon=True).start()
+        threading.Thread(target=self.send, daemon=True).start()
+
+    def receive(self) -> None:
+        """Take what comes and note when."""
+        data = b"-"
+        with contextlib.suppress(OSError):
+            while data:
+                self.room.acquire()
+                data = self.source.recv(262144)
+                self.queue.append((time.monotonic() + self.seconds, data))
+                self.held.release()
+            return
+        self.queue.append((0.0, b""))
+        self.held.release()
+
+    def send(self) -> None:
+        """Hand it on when it is due."""
+        with contextlib.suppress(OSError):
+            while True:
+                self.held.acquire()
+                due, data = self.queue.popleft()
+                if not data:
+                    break
+                time.sleep(max(0.0, due - time.monotonic()))
+                self.sink.sendall(data)
+                self.room.release()
+        with contextlib.suppress(OSError):
+            self.sink.shutdown(socket.SHUT_WR)
+
+
+def main() -> None:
+    """Serve until somebody ends it."""
+    kind, port, *rest = sys.argv[1:]
+    server = socket.create_server(("127.0.0.1", int(port)))
+    sink = Sink()
+    while True:
+        connection, _ = server.accept()
+        if kind == "sink":
+            threading.Thread(target=sink.serve, args=(connection,), daemon=True).start()
+            continue
+        upstream = socket.create_connection(("127.0.0.1", int(rest[0])))
+        for one in (connection, upstream):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        Line(connection, upstream, float(rest[1]) / 2000)
+        Line(upstream, connection, float(rest[1]) / 2000)
+
+
+if __name__ == "__main__":
+    main()
