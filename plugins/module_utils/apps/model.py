@@ -88,7 +88,8 @@ class _Reader:
         if not isinstance(value, (list, tuple)):
             if isinstance(spec.item, Struct):
                 return self.wrong(path, f"is {kind(value)}, not a list (begin each {spec.item.title} with '-')")
-            hint = spec.hint(plain(value)) or (f"try [{plain(value)}]" if isinstance(value, str) else None)
+            quotable = isinstance(value, str) and value.isprintable() and len(value) <= 120
+            hint = (spec.hint(plain(value)) or f"try [{plain(value)}]") if quotable else None
             return self.wrong(path, f"{shown(value)} is not a list" + (f" ({hint})" if hint else ""))
         items = [self.read(spec.item, item, f"{path}[{index}]") for index, item in enumerate(value)]
         return [None if item is _INVALID else item for item in items]

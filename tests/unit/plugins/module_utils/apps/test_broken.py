@@ -175,6 +175,11 @@ BROKEN = [
         id="domains a string",
     ),
     pytest.param(
+        {"1.domains": "\n"},
+        ["apps[1] 'blog': domains: '\\n' is not a list"],
+        id="domains a line break",
+    ),
+    pytest.param(
         {"1.domains.0": "www.shop.example"},
         ["apps[1] 'blog': domains[0]: 'www.shop.example' is also a domain of apps[0] 'shop'"],
         id="domain of two apps",
