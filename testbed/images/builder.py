@@ -33,7 +33,7 @@ def site_packages() -> Path:
 
     It happens outside the build, so that nothing of how this machine reaches its package index gets into an image.
     """
-    target = CACHE / "site-packages" / hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
+    target = CACHE / "site-packages" / hashlib.sha256(PYTHON.encode() + REQUIREMENTS.read_bytes()).hexdigest()[:16]
     if target.is_dir():
         return target
     uv = CACHE / "uv-venv" / "bin" / "uv"
@@ -44,14 +44,16 @@ def site_packages() -> Path:
     index = subprocess.run(
         [uv.with_name("pip"), "config", "get", "global.index-url"], capture_output=True, text=True, check=False
     ).stdout.strip()
-    environment = {"UV_SYSTEM_CERTS": "1", "UV_CACHE_DIR": str(CACHE / "uv"), **({"UV_DEFAULT_INDEX": index} if index else {})}
+    environment = os.environ | {"UV_SYSTEM_CERTS": "1", "UV_CACHE_DIR": str(CACHE / "uv")}
+    if index:
+        environment["UV_DEFAULT_INDEX"] = index
     done = subprocess.run(
         [
             uv, "pip", "install", "--quiet", "--no-progress", "--target", partial, "--python-version", PYTHON,
             "--python-platform", f"{platform.machine()}-manylinux_2_28", "--only-binary", ":all:", "--no-deps",
             "--require-hashes", "--requirement", REQUIREMENTS,
         ],
-        env={**os.environ, **environment},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -76,7 +78,8 @@ def build(image: Image) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
                 path.chmod(0o755 if executable else 0o644)
-            docker("build", "--quiet", "--label", LABEL, "--label", f"mainstay.hash={wanted}", "--tag", image.name, folder)
+            labels = ("--label", LABEL, "--label", f"mainstay.hash={wanted}")
+            docker("build", "--quiet", *labels, "--tag", image.name, folder)
     for name in filter(None, (image.mirror, image.registry)):
         if image_hash(name) != wanted:
             docker("tag", image.name, name)

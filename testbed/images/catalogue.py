@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which images there are, what each is made from, and the hash that says when one must be made anew. No Docker in here."""
+"""Which images there are, what each is made from, and the hash that says when to make one anew. No Docker in here."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ReleaseError(Exception):
 class Image:
     """One image: ``FROM parent`` as its recipe says, with these files beside the recipe.
 
-    ``files`` maps a path in the build's context to its content, or to a file or folder on disk. ``names`` are what it is
-    called beside ``mainstay/image/…``: ``mirror`` as on Docker Hub, ``registry`` in the private registry, if any.
+    ``files`` maps a path in the build's context to its content, or to a file or folder on disk. ``mirror`` is its name
+    on Docker Hub, ``registry`` that in the private registry, if any.
     """
 
     tag: str
@@ -95,14 +95,16 @@ def page(template: str, release: Mapping[str, Any]) -> bytes:
 def databases(programs: Path | None) -> list[Image]:
     """Return the images of the databases; that of MongoDB's stand-in only where there is a folder with its programs."""
 
-    def database(name: str, version: str, files: Mapping[str, bytes | Path]) -> Image:
+    def database(name: str, version: str, parent: str, files: Mapping[str, bytes | Path]) -> Image:
         shared = {"docker-entrypoint.sh": IMAGES / name / "docker-entrypoint.sh", "file-env.sh": IMAGES / "file-env.sh"}
         tag = f"{name}:{version}"
-        return Image(tag, IMAGES / name / "Dockerfile", BASE, {**shared, **files}, mirror=tag)
+        return Image(tag, IMAGES / name / "Dockerfile", parent, {**shared, **files}, mirror=tag)
 
-    images = [database("postgres", "17", {}), database("redis", "8.0", {})]
+    server = Image("postgresql:base", IMAGES / "postgresql.Dockerfile", BASE, {})
+    images = [server, database("postgres", "17", server.name, {}), database("redis", "8.0", BASE, {})]
     if programs:
-        images.append(database("mongo", FERRETDB, {program: programs / program for program in MONGO_PROGRAMS}))
+        mongo = {program: programs / program for program in MONGO_PROGRAMS}
+        images.append(database("mongo", FERRETDB, server.name, mongo))
     return images
 
 
@@ -132,7 +134,5 @@ def releases() -> list[Image]:
         ):
             name = f"snippetly-{part}:{tag}"
             recipe = PRODUCT / part / "release.Dockerfile"
-            images.append(
-                Image(name, recipe, f"mainstay/image/snippetly-{part}:base", {file: content}, registry=name)
-            )
+            images.append(Image(name, recipe, f"mainstay/image/snippetly-{part}:base", {file: content}, registry=name))
     return images

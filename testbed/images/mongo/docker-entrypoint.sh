@@ -31,7 +31,7 @@ postgres=$!
 ferretdb=
 stop() { kill -TERM ${ferretdb:-$postgres} 2> /dev/null || true; }
 trap stop TERM INT
-until pg_isready --quiet --host="$sockets" --username=mongodb; do
+until pg_isready --quiet --host="$sockets" --username=mongodb --dbname=postgres; do
     kill -0 "$postgres" 2> /dev/null || exit 1
     sleep 0.1
 done
