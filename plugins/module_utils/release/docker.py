@@ -135,14 +135,18 @@ class Docker:
         return self.run("image", "inspect", "--format", "{{.Id}}", image).returncode == 0
 
     def pinned(self, image: str) -> str:
-        """Return the reference of an image that is here that no later push can move: by digest, or by id where it has none."""
+        """Return the reference of an image that is here that no later push can move: ``shop/web:v1@sha256:…``.
+
+        An image that never came from a registry has no digest and is named by its id.
+        """
+        if "@" in image:
+            return image
         item = json.loads(self.must("image", "inspect", image))[0]
-        repository = image.partition("@")[0]
-        if ":" in repository.rpartition("/")[2]:
-            repository = repository.rpartition(":")[0]
+        repository = image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
         names = {repository, repository.removeprefix("docker.io/").removeprefix("library/")}
-        digests = [digest for digest in item.get("RepoDigests") or [] if digest.partition("@")[0] in names]
-        return str(digests[0] if digests else item["Id"])
+        known = (digest.split("@") for digest in item.get("RepoDigests") or [])
+        digests = [digest for name, digest in known if name in names]
+        return f"{image}@{digests[0]}" if digests else str(item["Id"])
 
     def compose(self, project: Project, *words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
         """Run ``docker compose`` on a project and return what it did."""

@@ -288,7 +288,7 @@ class Engine:
     def _migrate(self, project: Project, service: str, order: Order) -> None:
         name = f"{project.name}-{service}-1"
         self.docker.run("rm", "--force", name)
-        words = ("run", "--rm", "--no-deps", "-T", "--name", name, service)
+        words = ("--progress", "quiet", "run", "--rm", "--no-deps", "-T", "--name", name, service)
         what = f"{service} (run: before_release)"
         try:
             done = self.docker.compose(project, *words, timeout=self.options.migration_timeout)

@@ -46,8 +46,10 @@ def judge(container: Container | None, service: str, restarts: int = 0) -> str |
     if container is None:
         return f"{service} has no container"
     killed = " (killed: it needed more memory than its limit)" if container.oom_killed else ""
-    if container.status in ("exited", "dead", "restarting") or container.restarts > restarts:
+    if container.status in ("exited", "dead", "restarting"):
         return f"{service} stopped with exit code {container.exit_code}{killed} instead of running"
+    if container.restarts > restarts:
+        return f"{service} stopped{killed} and had to be started again"
     if container.status in ("paused", "removing"):
         return f"{service} is {container.status}"
     return None
