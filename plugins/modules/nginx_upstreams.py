@@ -58,6 +58,11 @@ changed_files:
   returned: always
   type: list
   elements: str
+nginx_version:
+  description: Version of the nginx that is installed; empty when none is.
+  returned: always
+  type: str
+  sample: 1.26.3
 stale:
   description: Apps and upstreams that no site names and that O(prune) would remove.
   returned: always
@@ -69,7 +74,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils.nginx import store, upstreams
+from ansible_collections.mainstay.platform.plugins.module_utils.nginx import control, store, upstreams
 
 
 def wanted(sites: list[dict[str, Any]], prune: bool) -> tuple[dict[Path, str | None], list[str]]:
@@ -106,6 +111,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(changed),
         changed_files=[str(path) for path in changed],
+        nginx_version=control.version(module.run_command) if module.get_bin_path("nginx") else "",
         stale=stale,
         diff=[
             {

@@ -27,6 +27,12 @@ def check(run: Run) -> None:
         raise NginxError((out + err).strip())
 
 
+def version(run: Run) -> str:
+    """Version of the nginx that is installed, such as `1.26.3`."""
+    _code, out, err = run(["nginx", "-v"])
+    return (out + err).partition("nginx/")[2].partition(" ")[0].strip()
+
+
 def master() -> int | None:
     """Process id of the running nginx; None when it does not run."""
     try:

@@ -66,9 +66,9 @@ class Server:
     def play(self, file: str, *options: str, check: bool = True, **variables: Any) -> str:
         """Run a playbook of this folder; answers its output, with the standard error where it failed."""
         done = run(
-            str(ROOT / ".venv/bin/ansible-playbook"), str(HERE / file), "-i", f"{self.address},", *options,
+            str(ROOT / ".venv/bin/ansible-playbook"), str(HERE / file), "-i", f"{self.name},", *options,
             "-e", json.dumps({
-                "ansible_user": "admin", "ansible_become": True, "edge_secret": SECRET,
+                "ansible_host": self.address, "ansible_user": "admin", "ansible_become": True,
                 "ansible_ssh_private_key_file": str(STATE / "id_ed25519"),
                 "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
                 **variables,

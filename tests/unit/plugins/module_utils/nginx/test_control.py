@@ -83,3 +83,15 @@ def test_reload_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_check_gives_nginx_words() -> None:
     with pytest.raises(control.NginxError, match="unknown directive"):
         control.check(Nginx([], code=1, said="unknown directive\n").run)
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        pytest.param("nginx version: nginx/1.22.1\n", "1.22.1", id="Debian"),
+        pytest.param("nginx version: nginx/1.24.0 (Ubuntu)\n", "1.24.0", id="Ubuntu"),
+        pytest.param("sh: nginx: not found\n", "", id="none"),
+    ],
+)
+def test_version(said: str, version: str) -> None:
+    assert control.version(Nginx([], said=said).run) == version
