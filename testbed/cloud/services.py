@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import bcrypt
+import yaml
 
 from testbed.cloud import authority, images
 from testbed.cloud.docker import LABEL, BedError, digest, docker, inspect
@@ -264,8 +265,10 @@ def login() -> None:
 
 def all_up() -> None:
     """Bring every service up; Pebble's root is fetched anew when Pebble was started."""
-    (INVENTORY / "group_vars" / "all" / "state.yml").write_text(f"---\ntestbed_state: {STATE}\n")
     network_up()
+    gateways = docker("network", "inspect", "-f", "{{range .IPAM.Config}}{{.Gateway}} {{end}}", NETWORK).split()
+    facts = {"testbed_state": str(STATE), "testbed_operator": gateways}
+    (INVENTORY / "group_vars" / "all" / "state.yml").write_text(f"---\n{yaml.safe_dump(facts)}")
     image = images.services()
     for service in table():
         if up(service, image):
