@@ -20,15 +20,17 @@ CHUNK = 1 << 18
 ERROR_TAIL = 2000
 
 # Runs a tool at low priority and ends it when the standard input closes: whoever started it is dead then, and a
-# process in a container would go on without him.
+# process in a container would go on without him. Every process is waited for: an orphan falls to the container's first
+# process, and PostgreSQL takes one that a signal has ended for a crash of its own.
 GUARD = """
 command -v ionice >/dev/null 2>&1 && set -- ionice -c 2 -n 7 "$@"
 command -v nice >/dev/null 2>&1 && set -- nice -n 10 "$@"
 exec 3<&0
 "$@" </dev/null 3<&- & child=$!
-{ cat <&3; kill "$child"; } >/dev/null 2>&1 & watcher=$!
+{ read -r line <&3; kill "$child"; } >/dev/null 2>&1 & watcher=$!
 wait "$child"; status=$?
 kill "$watcher" 2>/dev/null
+wait "$watcher" 2>/dev/null
 exit "$status"
 """
 

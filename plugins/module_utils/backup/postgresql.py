@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import pg_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Running, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
     NOT_VERIFIED,
@@ -41,6 +41,19 @@ COUNT = rf"""
 SELECT pg_catalog.format('SELECT pg_catalog.json_build_array(%L::text, %L::text, count(*)) FROM ONLY %I.%I',
   n.nspname, c.relname, n.nspname, c.relname) {_TABLES} \gexec
 """  # noqa: S608 - nothing from outside is in it
+# pg_dump takes the schema public for granted, and a database is often emptied by dropping it.
+PUBLIC = """
+DO $$ BEGIN
+  IF pg_catalog.to_regnamespace('public') IS NULL THEN
+    CREATE SCHEMA public;
+    COMMENT ON SCHEMA public IS 'standard public schema';
+    GRANT USAGE ON SCHEMA public TO PUBLIC;
+    IF pg_catalog.to_regrole('pg_database_owner') IS NOT NULL THEN
+      ALTER SCHEMA public OWNER TO pg_database_owner;
+    END IF;
+  END IF;
+END $$;
+"""
 BEGIN = (
     "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '5min';"
     " SET row_security = off; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
@@ -70,7 +83,8 @@ def parse_counts(lines: list[str]) -> dict[str, int]:
 class _Session:
     """A psql that is kept open, so that several steps share one transaction."""
 
-    def __init__(self, tool: Running) -> None:
+    def __init__(self, place: Place, tool: Running) -> None:
+        self._place = place
         self._tool = tool
 
     def ask(self, sql: str) -> list[str]:
@@ -84,7 +98,7 @@ class _Session:
             if line == MARK:
                 return lines
             lines.append(line)
-        raise ToolError(f"psql gave up: {self._tool.errors().strip() or 'it said nothing'}")
+        raise self._place.failure("psql", self._tool.process.wait(), self._tool.errors())
 
 
 class PostgreSQL:
@@ -115,7 +129,7 @@ class PostgreSQL:
         ]
         env = {**self._env, "PGCLIENTENCODING": "UTF8"}
         with self._place.running(command, env=env, timeout=self._target.timeout) as tool:
-            yield _Session(tool)
+            yield _Session(self._place, tool)
 
     def estimate(self) -> int | None:
         """The size of the database on the server's disk: a compressed dump is nearly always smaller."""
@@ -197,8 +211,7 @@ class PostgreSQL:
             with self._session("template1") as session:
                 session.ask(f'CREATE DATABASE "{name}";')
         with self._session() as session:
-            # pg_dump leaves the schema public out, and a database is often emptied by dropping it.
-            session.ask("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS public;")
+            session.ask(PUBLIC)
         command = ["pg_restore", "--clean", "--if-exists", "--exit-on-error", "--single-transaction", "-w"]
         command += ["-d", conninfo(self._target)]
         env = {**self._env, "PGOPTIONS": "-c lock_timeout=60s -c statement_timeout=0"}

@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real servers in containers of their own. Build the images first: testbed/images/build."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, Made, create
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine, Target
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, ToolError
+
+IMAGES = os.environ.get("BACKUP_TEST_IMAGES", "mainstay/image")
+PASSWORD = f'p"w $(id) {secrets.token_hex(8)}'
+STRANGE = 'it\'s ü "x" a=b'
+
+
+def sh(*command: str, stdin: str = "", **env: str) -> str:
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=False, env={**os.environ, **env}, timeout=300
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+def server(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[str]:
+    name = f"t-backup-{image.partition(':')[0]}-{secrets.token_hex(3)}"
+    sh("docker", "run", "--detach", "--network", "none", "--name", name, *options, f"{IMAGES}/{image}", *command)
+    try:
+        yield name
+    finally:
+        sh("docker", "rm", "--force", "--volumes", name)
+
+
+class Database:
+    """A server, and one database in it."""
+
+    def __init__(self, engine: str, container: str, user: str, password: str, database: str, out: Path) -> None:
+        self.engine = engine
+        self.kind = ENGINES[engine]
+        self.container = container
+        self.user, self.password, self.database = user, password, database
+        names = () if self.kind.whole_server else (database,)
+        self.job = Job(f"j-{engine}", "app", "db", engine, names, out / "out", f"{engine[:5]}-backup", out / "locks")
+
+    def connect(self, database: str | None = None, timeout: float = 120) -> Engine:
+        name = self.database if database is None else database
+        return self.kind(
+            Target(
+                Place(self.container), self.user, self.password, "" if self.kind.whole_server else name, timeout=timeout
+            )
+        )
+
+    def back_up(self) -> Made:
+        return create(self.job, self.kind, self.connect)[0]
+
+    def sql(self, text: str, database: str | None = None) -> str:
+        place = f"PGDATABASE={self.database if database is None else database}"
+        command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", self.user]
+        return sh("docker", "exec", "-i", "-e", place, self.container, *command, stdin=text)
+
+    def redis(self, *command: str) -> str:
+        return sh(
+            "docker", "exec", "-e", "REDISCLI_AUTH", self.container, "redis-cli", *command, REDISCLI_AUTH=self.password
+        )
+
+    def insert(self, collection: str, documents: bytes) -> None:
+        """Documents from BSON, by mongorestore: it is the only client that is sure to be there."""
+        config = f"password: {self.password!r}"
+        command = ["docker", "exec", "-i", self.container, "sh", "-c",
+                   'cat > /tmp/x.bson; mongorestore --username="$1" --authenticationDatabase=admin --config=/dev/fd/3'
+                   ' --db="$2" --collection="$3" /tmp/x.bson 3<<END\n$4\nEND\n', "sh",
+                   self.user, self.database, collection, config]  # fmt: skip
+        done = subprocess.run(command, input=documents, capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+def unharmed(container: str) -> None:
+    """PostgreSQL takes a process of ours that is orphaned in its container for one of its own: none may be."""
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    assert [line for line in (done.stdout + done.stderr).splitlines() if "terminated by" in line] == []
+
+
+def wait(ready: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            ready()
+            return
+        except (ToolError, AssertionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def postgres_server() -> Iterator[str]:
+    yield from server(
+        "postgres:17",
+        "--env",
+        "POSTGRES_USER=shop",
+        "--env",
+        f"POSTGRES_PASSWORD={PASSWORD}",
+        "--env",
+        "POSTGRES_DB=shop",
+    )
+
+
+@pytest.fixture
+def postgres(postgres_server: str, tmp_path: Path) -> Iterator[Database]:
+    found = Database("postgresql", postgres_server, "shop", PASSWORD, "shop", tmp_path)
+    # While it initialises itself it listens on its socket alone.
+    wait(lambda: sh("docker", "exec", postgres_server, "pg_isready", "-h", "127.0.0.1"))
+    for name in ("shop", STRANGE):
+        quoted = name.replace('"', '""')
+        found.sql(f'DROP DATABASE IF EXISTS "{quoted}" WITH (FORCE);\nCREATE DATABASE "{quoted}";', "postgres")
+    yield found
+    unharmed(postgres_server)
+
+
+@pytest.fixture(scope="module", params=["plain", "append-only"])
+def redis_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    append = ("--appendonly", "yes") if request.param == "append-only" else ()
+    yield from server("redis:8.0", "--read-only", "--tmpfs", "/tmp", "--volume", "/data",
+                      command=("redis-server", "--requirepass", PASSWORD, *append))  # fmt: skip
+
+
+@pytest.fixture
+def redis(redis_server: str, tmp_path: Path) -> Database:
+    found = Database("redis", redis_server, "", PASSWORD, "", tmp_path)
+    wait(lambda: found.redis("PING"))
+    found.redis("FLUSHALL")
+    return found
+
+
+@pytest.fixture(scope="module")
+def mongo_server() -> Iterator[str]:
+    user, password = "MONGO_INITDB_ROOT_USERNAME=shop", f"MONGO_INITDB_ROOT_PASSWORD={PASSWORD}"
+    yield from server("mongo:ferretdb-1.24.0", "--env", user, "--env", password)
+
+
+@pytest.fixture
+def mongo(mongo_server: str, tmp_path: Path) -> Database:
+    found = Database("mongodb", mongo_server, "shop", PASSWORD, f"shop{secrets.token_hex(3)}", tmp_path)
+    wait(lambda: found.connect().counts())
+    return found

@@ -1,0 +1,300 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Back up, lose, restore, find again, on real servers. MongoDB is FerretDB here, with the real mongodump."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import restore as restores
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Made, create
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import verify
+
+from tests.integration.backup.conftest import PASSWORD, STRANGE, Database, sh
+from tests.unit.plugins.module_utils.backup import faults
+
+SCHEMA = r"""
+CREATE TABLE users (id serial PRIMARY KEY, name text);
+INSERT INTO users (name) SELECT 'user ' || n FROM generate_series(1, 1000) n;
+CREATE SCHEMA "My Schema";
+CREATE TABLE "My Schema"."a ""b (c. d" (x text);
+INSERT INTO "My Schema"."a ""b (c. d" VALUES (E'line\nbreak'), (E'\\.'), (NULL), ('');
+CREATE TABLE nothing ();
+INSERT INTO nothing DEFAULT VALUES;
+CREATE TABLE empty (id int);
+CREATE TABLE "ümlaut" (id int REFERENCES users);
+INSERT INTO "ümlaut" VALUES (1);
+CREATE TABLE parts (id int) PARTITION BY RANGE (id);
+CREATE TABLE part1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+INSERT INTO parts VALUES (1), (2);
+CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT '
+--
+-- Data for Name: users; Type: TABLE DATA; Schema: public; Owner: x
+-- COPY public.users (id, name) FROM stdin;
+' $$;
+CREATE VIEW v AS SELECT * FROM users;
+CREATE MATERIALIZED VIEW m AS SELECT count(*) FROM users;
+CREATE TABLE big (x text);
+INSERT INTO big SELECT repeat(md5(n::text), 50000) FROM generate_series(1, 4) n;
+"""
+COUNTS = {
+    "public.users": 1000,
+    '"My Schema"."a ""b (c. d"': 4,
+    "public.nothing": 1,
+    "public.empty": 0,
+    'public."ümlaut"': 1,
+    "public.part1": 2,
+    "public.big": 4,
+}
+
+
+def bring_back(database: Database, made: Made, name: str | None = None) -> restores.Restored:
+    target = database.database if name is None else name
+    where = "" if database.kind.whole_server else target
+    plan = restores.plan(
+        made.path, database.connect(target), made.manifest, level="full", force=False, safety=True, where="here"
+    )
+    return restores.restore(
+        made.path, database.job, database.kind, lambda part: database.connect(part), where, made.manifest, plan
+    )
+
+
+def proven(database: Database, made: Made) -> None:
+    for level in ("quick", "full"):
+        report = verify(made.path, database.connect(), level, made.manifest, now=time.time())
+        assert report.verdict == "ok", report.checks
+
+
+def test_postgres_round_trip(postgres: Database) -> None:
+    postgres.sql(SCHEMA)
+    made = postgres.back_up()
+    assert made.manifest["counts"] == COUNTS
+    assert made.manifest["same_snapshot"] is True
+    assert made.manifest["verification"]["verdict"] == "ok"
+    proven(postgres, made)
+    postgres.sql('DROP SCHEMA public CASCADE; DROP SCHEMA "My Schema" CASCADE;')
+    done = bring_back(postgres, made)
+    assert (done.counts, done.safety) == (COUNTS, None)
+    assert postgres.sql("SELECT name FROM users WHERE id = 500").strip() == "user 500"
+    assert postgres.back_up().manifest["content"] == made.manifest["content"]
+
+
+def test_postgres_over_what_is_there(postgres: Database) -> None:
+    postgres.sql(SCHEMA)
+    made = postgres.back_up()
+    postgres.sql("UPDATE users SET name = 'x'; DELETE FROM users WHERE id = 7; CREATE TABLE later (i int);")
+    done = bring_back(postgres, made)
+    assert done.extra == {"public.later": 0}
+    assert done.safety is not None
+    assert done.safety.manifest["counts"]["public.users"] == 999
+    assert postgres.sql("SELECT name FROM users WHERE id = 7").strip() == "user 7"
+
+
+def test_postgres_with_a_strange_name_that_is_gone(postgres: Database) -> None:
+    postgres.database = STRANGE
+    postgres.job = type(postgres.job)(**{**postgres.job.__dict__, "databases": (STRANGE,)})
+    postgres.sql("CREATE TABLE t (i int); INSERT INTO t VALUES (1);", STRANGE)
+    made = postgres.back_up()
+    quoted = STRANGE.replace('"', '""')
+    postgres.sql(f'DROP DATABASE "{quoted}"', "postgres")
+    assert bring_back(postgres, made).counts == {"public.t": 1}
+
+
+def test_postgres_empty(postgres: Database) -> None:
+    made = postgres.back_up()
+    assert made.manifest["counts"] == {}
+    assert bring_back(postgres, made).counts == {}
+
+
+def test_postgres_while_it_is_written(postgres: Database) -> None:
+    """Rows come and tables go during the dump; counts are those of the snapshot all the same."""
+    postgres.sql("CREATE TABLE t (i int); INSERT INTO t SELECT generate_series(1, 200000); CREATE TABLE gone (i int);")
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            postgres.sql("INSERT INTO t SELECT generate_series(1, 50); CREATE TABLE IF NOT EXISTS new (i int);")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(3):
+            made = postgres.back_up()
+            assert made.manifest["verification"]["verdict"] == "ok", made.manifest["verification"]
+            assert made.manifest["counts"]["public.t"] >= 200000
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_postgres_that_fails_to_restore_stays_as_it_was(postgres: Database) -> None:
+    postgres.sql("CREATE TABLE t (i int); INSERT INTO t VALUES (1);")
+    made = postgres.back_up()
+    postgres.sql("INSERT INTO t VALUES (2); CREATE VIEW needs_t AS SELECT * FROM t;")
+    with pytest.raises(BackupError, match=r"(?s)nothing was restored, and nothing changed: .*needs_t.*is kept in"):
+        bring_back(postgres, made)
+    assert postgres.sql("SELECT count(*) FROM t").strip() == "2"
+
+
+def test_postgres_without_the_database(postgres: Database) -> None:
+    with pytest.raises(BackupError, match='database "none" does not exist'):
+        create(postgres.job, postgres.kind, lambda _: postgres.connect("none"))
+
+
+def test_a_container_that_is_not_there(postgres: Database) -> None:
+    postgres.container = "t-backup-none"
+    with pytest.raises(BackupError, match="container 't-backup-none' is not there or not running"):
+        postgres.back_up()
+
+
+def test_redis_round_trip(redis: Database) -> None:
+    redis.redis("SET", "k", "v")
+    redis.redis("SET", "soon", "v", "EX", "100000")
+    redis.redis("HSET", "h", "a", "1")
+    redis.redis("HEXPIRE", "h", "100000", "FIELDS", "1", "a")
+    redis.redis("XADD", "s", "1-1", "a", "b")
+    redis.redis("-n", "3", "SADD", "set", "a", "b")
+    made = redis.back_up()
+    assert made.manifest["counts"] == {"db0": 4, "db3": 1}
+    assert made.manifest["volatile"] == {"db0": 1}
+    assert made.manifest["verification"]["verdict"] == "ok", made.manifest["verification"]
+    proven(redis, made)
+    redis.redis("FLUSHALL")
+    redis.redis("SET", "other", "x")
+    done = bring_back(redis, made)
+    assert done.counts == {"db0": 4, "db3": 1}
+    assert done.safety is not None
+    assert redis.redis("GET", "k").strip() == "v"
+    redis.redis("SET", "k", "later")
+    subprocess.run(["docker", "restart", redis.container], check=True, capture_output=True)
+    time.sleep(1)
+    if redis.redis("CONFIG", "GET", "appendonly").split() == ["appendonly", "yes"]:
+        assert redis.redis("GET", "k").strip() == "later", "the append-only file goes on after a restore"
+
+
+def test_redis_empty(redis: Database) -> None:
+    made = redis.back_up()
+    assert made.manifest["counts"] == {}
+    redis.redis("SET", "k", "v")
+    assert bring_back(redis, made).counts == {}
+
+
+def test_redis_while_it_is_written(redis: Database) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            redis.redis("SET", f"k{number}", "v")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(3):
+            assert redis.back_up().manifest["verification"]["verdict"] == "ok"
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_redis_with_a_wrong_password(redis: Database) -> None:
+    redis.password = "wrong"
+    with pytest.raises(ToolError, match="refuses INFO"):
+        redis.back_up()
+
+
+def test_mongo_round_trip(mongo: Database) -> None:
+    mongo.insert("snippets", b"".join(faults.bson(title=f"snippet {n}", code="x" * n) for n in range(50)))
+    mongo.insert("with space", faults.bson(a="b"))
+    counts = {f"{mongo.database}.snippets": 50, f"{mongo.database}.with space": 1}
+    made = mongo.back_up()
+    assert made.manifest["counts"] == counts
+    assert made.manifest["verification"]["verdict"] == "ok", made.manifest["verification"]
+    proven(mongo, made)
+    mongo.insert("snippets", faults.bson(title="one more"))
+    done = bring_back(mongo, made)
+    assert done.counts == counts
+    assert done.safety is not None
+    assert done.safety.manifest["counts"] == counts | {f"{mongo.database}.snippets": 51}
+
+
+def test_mongo_empty(mongo: Database) -> None:
+    made = mongo.back_up()
+    assert made.manifest["counts"] == {}
+
+
+def test_mongo_with_a_wrong_password(mongo: Database) -> None:
+    mongo.password = "wrong"
+    with pytest.raises(BackupError, match=r"mongodump in container .* failed"):
+        mongo.back_up()
+
+
+def no_password_is_seen(database: Database) -> None:
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        bring_back(database, database.back_up())
+    finally:
+        stop.set()
+        thread.join()
+    assert [line for line in seen if database.container in line], "the watcher should have seen something"
+    # How the server itself was started is none of our doing.
+    assert [line for line in seen if PASSWORD in line and not line.startswith("redis-server ")] == []
+
+
+def test_postgres_shows_no_password(postgres: Database) -> None:
+    no_password_is_seen(postgres)
+
+
+def test_redis_shows_no_password(redis: Database) -> None:
+    no_password_is_seen(redis)
+
+
+def test_mongo_shows_no_password(mongo: Database) -> None:
+    no_password_is_seen(mongo)
+
+
+def nothing_is_left_when_killed(database: Database, tool: str) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(data: bytes) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        database.connect().dump(die)
+    deadline = time.monotonic() + 10
+    while tool in (top := sh("docker", "top", database.container)):
+        assert time.monotonic() < deadline, top
+        time.sleep(0.2)
+
+
+def test_postgres_killed_in_the_middle(postgres: Database) -> None:
+    postgres.sql("CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 2000000) n")
+    nothing_is_left_when_killed(postgres, "pg_dump")
+
+
+def test_redis_killed_in_the_middle(redis: Database) -> None:
+    nothing_is_left_when_killed(redis, "cat ")
+
+
+def test_mongo_killed_in_the_middle(mongo: Database) -> None:
+    nothing_is_left_when_killed(mongo, "mongodump")
