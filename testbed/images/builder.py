@@ -5,19 +5,26 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
+import json
 import os
 import platform
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from testbed.cloud import authority
 from testbed.cloud import images as bed_images
-from testbed.cloud.docker import LABEL, BedError, docker, image_hash
-from testbed.cloud.places import CACHE
+from testbed.cloud.docker import LABEL, BedError, docker
+from testbed.cloud.places import CACHE, MIRROR_PORT, REGISTRY_PORT
+from testbed.cloud.services import REGISTRY_USER
 from testbed.images import catalogue
 from testbed.images.catalogue import Image
 
@@ -25,6 +32,13 @@ REQUIREMENTS = catalogue.PRODUCT / "backend" / "requirements.txt"
 PYTHON = "3.13"  # of Debian 13
 PROGRAMS = CACHE / "go" / "bin"
 UPSTREAM = ("postgres:17", "redis:8.0", "mongo:7")
+MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+MIRROR = os.environ.get("BED_MIRROR", f"127.0.0.1:{MIRROR_PORT}")
+REGISTRY = os.environ.get("BED_REGISTRY", f"127.0.0.1:{REGISTRY_PORT}")
 JOBS = 4
 
 
@@ -66,37 +80,65 @@ def site_packages() -> Path:
     return target
 
 
-def build(image: Image) -> None:
-    """Build one image unless the engine has it made from the same content."""
-    parent = image_hash(image.parent)
-    wanted = catalogue.content_hash(image, f"{image.parent} {parent}")
-    if image_hash(image.name) != wanted:
-        print(f"images: building {image.tag}", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            for dest, content, executable in catalogue.contents({"Dockerfile": image.recipe, **image.files}):
-                path = Path(folder, dest)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-                path.chmod(0o755 if executable else 0o644)
-            labels = ("--label", LABEL, "--label", f"mainstay.hash={wanted}")
-            docker("build", "--quiet", *labels, "--tag", image.name, folder)
-    for name in filter(None, (image.mirror, image.registry)):
-        if image_hash(name) != wanted:
+class Engine:
+    """What the engine has of the images, asked once: asking is what takes time in a run that finds nothing to do."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.hashes: dict[str, str] = {}
+        self.digests: dict[str, set[str]] = {}
+        for name in names:
+            self.hashes[name], self.digests[name] = "", set()
+        # Fails where one is not there, and tells of the others.
+        for image in json.loads(docker("image", "inspect", *names, check=False) or "[]"):
+            for name in image["RepoTags"]:
+                self.hashes[name] = (image["Config"]["Labels"] or {}).get("mainstay.hash", "")
+                self.digests[name] = {digest.partition("@")[2] for digest in image["RepoDigests"]}
+
+    def build(self, image: Image) -> None:
+        """Build one image unless the engine has it made from the same content."""
+        wanted = catalogue.content_hash(image, f"{image.parent} {self.hashes[image.parent]}")
+        if self.hashes[image.name] != wanted:
+            print(f"images: building {image.tag}", flush=True)
+            with tempfile.TemporaryDirectory() as folder:
+                for dest, content, executable in catalogue.contents({"Dockerfile": image.recipe, **image.files}):
+                    path = Path(folder, dest)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+                    path.chmod(0o755 if executable else 0o644)
+                labels = ("--label", LABEL, "--label", f"mainstay.hash={wanted}")
+                docker("build", "--quiet", *labels, "--tag", image.name, folder)
+            self.hashes[image.name], self.digests[image.name] = wanted, set()
+        if image.public and self.hashes[image.public] != wanted:
+            docker("tag", image.name, image.public)
+
+    def push(self, image: Image) -> None:
+        """Push one image unless the registry has this very one."""
+        name = f"{MIRROR}/library/{image.mirror}" if image.mirror else f"{REGISTRY}/{image.registry}"
+        if pushed_digest(name) not in self.digests[image.name]:
+            print(f"images: pushing {image.public}", flush=True)
             docker("tag", image.name, name)
+            docker("push", "--quiet", name)
 
 
-def push(images: list[Image]) -> None:
-    """Push to the mirror of Docker Hub and to the private registry; layers that are there are not sent again."""
-    mirror, registry = os.environ.get("BED_MIRROR", "127.0.0.1:5001"), os.environ.get("BED_REGISTRY", "127.0.0.1:5002")
-
-    def send(local: str, name: str) -> None:
-        docker("tag", local, name)
-        docker("push", "--quiet", name)
-
-    pairs = [(image.mirror, f"{mirror}/library/{image.mirror}") for image in images if image.mirror]
-    pairs += [(image.registry, f"{registry}/{image.registry}") for image in images if image.registry]
-    with ThreadPoolExecutor(JOBS) as pool:
-        list(pool.map(lambda pair: send(*pair), pairs))
+def pushed_digest(name: str) -> str:
+    """Return the digest of what a registry of the bed has under ``host/path:tag``; empty where it has nothing."""
+    host, _, path = name.partition("/")
+    repository, _, tag = path.partition(":")
+    # Certificates of the bed name the host inside its network, not the loopback address.
+    context = ssl.create_default_context(cafile=authority.CA)
+    context.check_hostname = False
+    scheme = "https" if host == REGISTRY else "http"
+    request = urllib.request.Request(f"{scheme}://{host}/v2/{repository}/manifests/{tag}", method="HEAD")
+    request.add_header("Accept", ", ".join(MANIFESTS))
+    credentials = f"{REGISTRY_USER}:{authority.secret('registry')}".encode()
+    request.add_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
+    try:
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            return str(answer.headers["Docker-Content-Digest"])
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return ""
+        raise BedError(f"{name}: the registry answered {error.code}: {error.reason}") from error
 
 
 def missing_programs() -> list[str]:
@@ -114,18 +156,25 @@ def run(arguments: argparse.Namespace) -> None:
             " the product runs without it and keeps snippets in PostgreSQL"
         )
     databases = catalogue.databases(None if missing else PROGRAMS)
-    for image in (*databases, *catalogue.backend_base(site_packages()), catalogue.frontend_base()):
-        build(image)
+    shared = [*databases, *catalogue.backend_base(site_packages()), catalogue.frontend_base()]
     releases = catalogue.releases()
-    with ThreadPoolExecutor(JOBS) as pool:
-        list(pool.map(build, releases))
     if arguments.upstream:
         print(f"images: taking {', '.join(UPSTREAM)} from Docker Hub (for MongoDB set snippetly_mongo_version to '7')")
-        databases = [Image(name, Path(), "", {}, mirror=name) for name in UPSTREAM]
         for name in UPSTREAM:
             docker("pull", "--quiet", name)
-    if arguments.push:
-        push([*databases, *releases])
+            docker("tag", name, f"mainstay/image/{name}")
+        shared = [image for image in shared if image.mirror not in UPSTREAM]
+    images = [*shared, *releases]
+    upstream = [Image(name, Path(), "", {}, mirror=name) for name in UPSTREAM] if arguments.upstream else []
+    engine = Engine(
+        [catalogue.BASE, *(name for image in (*images, *upstream) for name in {image.name, image.public or image.name})]
+    )
+    for image in shared:
+        engine.build(image)
+    with ThreadPoolExecutor(JOBS) as pool:
+        list(pool.map(engine.build, releases))
+        if arguments.push:
+            list(pool.map(engine.push, (image for image in (*images, *upstream) if image.public)))
 
 
 def main() -> int:

@@ -46,6 +46,11 @@ class Image:
         """What the outer engine knows it by: ``mainstay/image/postgres:17``."""
         return f"mainstay/image/{self.tag}"
 
+    @property
+    def public(self) -> str:
+        """What it is called where it is deployed; empty for a layer that others are made of."""
+        return self.mirror or self.registry
+
 
 def contents(files: Mapping[str, bytes | Path]) -> Iterable[tuple[str, bytes, bool]]:
     """Every file that a build sees, folders walked: its path, content and whether it can be executed."""
