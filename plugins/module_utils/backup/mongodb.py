@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import mongo_archive
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Running, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
     OK,
@@ -65,6 +67,17 @@ class MongoDB:
             command = ["sh", "-c", WITH_SECRET, "sh", *command]
         return command
 
+    @contextlib.contextmanager
+    def _running(self, called: str, command: list[str], source: IO[bytes] | None = None) -> Iterator[Running]:
+        options: dict[str, Any] = {
+            "env": self._env,
+            "source": source,
+            "guarded": source is None,
+            "timeout": self._target.timeout,
+        }
+        with self._place.running(command, called=called, **options) as tool:
+            yield tool
+
     def _dump_command(self, *options: str) -> list[str]:
         database = [f"--db={self._target.database}"] if self._target.database else []
         return self._command("mongodump", ["--archive", *options, *database])
@@ -78,8 +91,7 @@ class MongoDB:
 
     def dump(self, write: Sink) -> Source:
         """Dump collection after collection; the counts are what mongodump read of each."""
-        command = self._dump_command("--gzip")
-        with self._place.running(command, env=self._env, guarded=True, timeout=self._target.timeout) as tool:
+        with self._running("mongodump", self._dump_command("--gzip")) as tool:
             pump(tool.stdout, write)
             tool.process.wait()
             counts = reported_counts(tool.errors())
@@ -94,8 +106,7 @@ class MongoDB:
 
     def counts(self) -> dict[str, int]:
         """Documents per collection, by dumping everything into a counter: no other tool is sure to be there."""
-        command = self._dump_command()
-        with self._place.running(command, env=self._env, guarded=True, timeout=self._target.timeout) as tool:
+        with self._running("mongodump", self._dump_command()) as tool:
             try:
                 return mongo_archive.read(chunks(tool.stdout)).counts
             except mongo_archive.ArchiveError as error:
@@ -135,10 +146,7 @@ class MongoDB:
         """Drop each collection that the archive holds, and put it back."""
         command = self._command("mongorestore", ["--archive", "--gzip", "--drop", "--stopOnError"])
         try:
-            with (
-                path.open("rb") as file,
-                self._place.running(command, env=self._env, source=file, timeout=self._target.timeout) as tool,
-            ):
+            with path.open("rb") as file, self._running("mongorestore", command, file) as tool:
                 tool.stdout.read()
         except ToolError as error:
             raise BackupError(f"restored in part only, run it again when the cause is gone: {error}") from error

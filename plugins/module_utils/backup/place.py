@@ -94,13 +94,16 @@ class Place:
         source: IO[bytes] | None = None,
         guarded: bool = False,
         timeout: float = 3600,
+        called: str = "",
     ) -> Iterator[Running]:
         """Start a tool, and see to it that it has ended well when the block ends.
 
         ``source`` becomes its standard input. ``guarded`` tools have low priority and die with us. Raises ToolError
         when it is missing, fails or takes more than ``timeout`` seconds. When the block raises, it is killed.
+        Errors name it as it is ``called``, which is its first word unless that is a shell.
         """
         env = env or {}
+        called = called or argv[0]
         with tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
             try:
                 process = subprocess.Popen(
@@ -111,7 +114,7 @@ class Place:
                     env={**os.environ, **env},
                 )
             except FileNotFoundError as error:
-                program = "docker" if self.container else argv[0]
+                program = "docker" if self.container else called
                 raise ToolError(f"{program} is not installed on this host", missing=True) from error
             stack.callback(_end, process)
             late = threading.Event()
@@ -133,12 +136,12 @@ class Place:
                 status = process.wait()
             except Exception as error:
                 if late.is_set():
-                    raise _late(argv[0], self, timeout) from error
+                    raise _late(called, self, timeout) from error
                 raise
             if late.is_set():
-                raise _late(argv[0], self, timeout)
+                raise _late(called, self, timeout)
             if status != 0:
-                raise self.failure(argv[0], status, tool.errors())
+                raise self.failure(called, status, tool.errors())
 
     def failure(self, program: str, status: int, errors: str) -> ToolError:
         """What to raise for a tool that ended with this status and these last words."""
