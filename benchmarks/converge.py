@@ -19,6 +19,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "testbed"))
@@ -95,10 +96,9 @@ def measure(name: str, playbook: Path | str, idle: float) -> Cost:
 
 def median(costs: list[Cost]) -> Cost:
     """The median of every column."""
-    values = [asdict(cost) for cost in costs]
-    return Cost(
-        **{key: costs[0].play if key == "play" else statistics.median(row[key] for row in values) for key in values[0]}
-    )
+    rows: list[dict[str, Any]] = [asdict(cost) for cost in costs]
+    columns: dict[str, Any] = {key: statistics.median(row[key] for row in rows) for key in rows[0] if key != "play"}
+    return Cost(play=costs[0].play, **columns)
 
 
 def show(costs: list[Cost], floor: Cost) -> str:

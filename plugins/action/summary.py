@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         except (KeyError, ModelError) as error:
             raise AnsibleActionFail(f"summary needs the apps of the inventory: {error}") from error
         jobs = [{key: job[key] for key in ("name", "app", "database", "schedule")} for job in backups_jobs(apps)]
-        info = self._execute_module(
+        info: dict[str, Any] = self._execute_module(
             module_name="mainstay.platform.server_info",
             module_args={
                 "apps": [app["name"] for app in apps],
