@@ -76,7 +76,7 @@ def status(_: argparse.Namespace) -> None:
         print("The test bed is down: no Docker Engine answers. Start it: make testbed-up")
         return
     shown = docker(
-        "ps", "--all", "--filter", f"label={LABEL}",
+        "ps", "--all", "--filter", f"label={LABEL}", "--filter", "label=mainstay.role",
         "--format", '{{.Label "mainstay.role"}}\t{{.Names}}\t{{.Status}}\t{{.Label "mainstay.release"}}',
     )  # fmt: skip
     rows = [("what", "name", "address", "state", "release")]

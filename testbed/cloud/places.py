@@ -24,6 +24,7 @@ ADDRESSES = {
     "registry.test": "172.30.77.12",
     "mirror.test": "172.30.77.13",
     "sink.test": "172.30.77.14",
+    "packages.test": "172.30.77.15",
 }
 MIRROR_PORT, REGISTRY_PORT = 5001, 5002
 ACCOUNT, CONTAINER = "snipback", "backups"

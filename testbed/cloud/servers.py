@@ -150,7 +150,7 @@ def address_of(name: str) -> str:
     known = inspect(name)
     if known is None:
         raise BedError(f"there is no server {name!r}: testbed/bed server up {name}")
-    return str(known["NetworkSettings"]["Networks"][NETWORK]["IPAddress"])
+    return str(known["NetworkSettings"]["Networks"].get(NETWORK, {}).get("IPAddress", ""))
 
 
 def reboot(name: str) -> None:

@@ -9,10 +9,10 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -39,6 +39,7 @@ from testbed.cloud.places import (
 
 REGISTRY_USER = "snippetly"
 ACME_ROOT = STATE / "acme-root.pem"
+PACKAGE_KEY = STATE / "docker-apt-key.asc"
 DNS = f"http://{ADDRESSES['acme.test']}:8055"
 
 PEBBLE = (
@@ -63,6 +64,7 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     tls: bool = False
+    image: Callable[[], str] = field(default=images.services, repr=False)
 
 
 def registry_config(name: str) -> dict[str, object]:
@@ -134,6 +136,7 @@ def table() -> list[Service]:
             options=("--publish", f"127.0.0.1:{MIRROR_PORT}:5000", "--volume", "mainstay-bed-mirror:/data"),
         ),
         Service("sink.test", "exec python3 /usr/local/bin/sink", 80),
+        Service("packages.test", "exec python3 -m http.server --directory /srv 80", 80, image=images.packages),
     ]
 
 
@@ -146,8 +149,9 @@ def network_up() -> None:
     docker("network", "create", "--ipv6", *subnets, "--ip-range", DYNAMIC, "--label", LABEL, NETWORK)
 
 
-def up(service: Service, image: str) -> bool:
+def up(service: Service) -> bool:
     """Make the service run as the table says; returns whether it had to be started."""
+    image = service.image()
     folder = STATE / "services" / service.name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file, content in service.config.items():
@@ -202,6 +206,12 @@ def fetch_acme_root() -> None:
     """Keep the root that Pebble made up when it started."""
     authority.write(ACME_ROOT, trusted(f"https://{ADDRESSES['acme.test']}:15000/roots/0"))
     ACME_ROOT.chmod(0o644)
+
+
+def fetch_package_key() -> None:
+    """Keep the key that signs Docker's repository here."""
+    with urlopen(f"http://{ADDRESSES['packages.test']}/linux/debian/gpg", timeout=10) as answer:
+        authority.write(PACKAGE_KEY, answer.read())
 
 
 def dns(name: str, addresses: list[str]) -> None:
@@ -269,14 +279,9 @@ def all_up() -> None:
     gateways = docker("network", "inspect", "-f", "{{range .IPAM.Config}}{{.Gateway}} {{end}}", NETWORK).split()
     facts = {"testbed_state": str(STATE), "testbed_operator": gateways}
     (INVENTORY / "group_vars" / "all" / "state.yml").write_text(f"---\n{yaml.safe_dump(facts)}")
-    image = images.services()
     for service in table():
-        if up(service, image):
+        if up(service):
             print(f"bed: {service.name} started", flush=True)
     fetch_acme_root()
+    fetch_package_key()
     storage_up()
-
-
-def folder_of_images() -> Path:
-    """The program that builds the product's images."""
-    return Path(__file__).resolve().parents[1] / "images" / "build"

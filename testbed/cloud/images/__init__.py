@@ -62,3 +62,8 @@ def server(release: str) -> str:
 def services() -> str:
     """The image that the services around the servers share."""
     return build("services", "trixie", ("sink.py",))
+
+
+def packages() -> str:
+    """The image of Docker's package repository for Debian 12."""
+    return build("packages", "trixie", ("docker-repository",))
