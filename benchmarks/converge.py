@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "testbed"))
+sys.path.insert(0, str(ROOT))
 
-import outside  # noqa: E402 - found through the line above
+from testbed import outside  # noqa: E402 - found through the line above
 
 PING = ROOT / "benchmarks" / "ping.yml"
 

@@ -158,6 +158,7 @@ def reboot(name: str) -> None:
     address_of(name)
     docker("restart", "--time", "60", name)
     services.wait_for_port(address_of(name), 22, name)
+    booted(name)
 
 
 def down(name: str) -> None:
