@@ -53,7 +53,7 @@ Row = tuple[str | None, ...]
 
 
 def rows(job: dict[str, Any], now: float, stored: Mapping[str, Any] | None) -> Iterator[Row]:
-    """One row for each backup of a job, newest first, and what is to be said of the last run."""
+    """One row for each backup of a job, newest first."""
     state = job.get("state") or {}
     here = job["backups"]
     for item in reversed(here):
@@ -68,8 +68,6 @@ def rows(job: dict[str, Any], now: float, stored: Mapping[str, Any] | None) -> I
         )
     if not here:
         yield (job["name"], "none on this server")
-    if state.get("failing"):
-        yield (job["name"], f"last run failed {summary.age(now - state['last_failure'])} ago: {state.get('reason')}")
 
 
 def _stored(item: Mapping[str, Any], state: Mapping[str, Any], stored: Mapping[str, Any] | None) -> str | None:
@@ -94,7 +92,11 @@ def backup_table(jobs: list[dict[str, Any]], now: float, objects: list[dict[str,
     """All backups under one head."""
     stored = None if objects is None else {item["name"].rpartition("/")[2]: item for item in objects}
     found = [row for job in jobs for row in rows(job, now, stored)]
-    return summary.table([HEAD, *found, *only_stored(jobs, now, stored or {})], indent="")
+    return summary.table([HEAD, *found, *only_stored(jobs, now, stored or {})], indent="") + [
+        f"{job['name']}: failed {summary.age(now - job['state']['last_failure'])} ago: {job['state']['reason']}"
+        for job in jobs
+        if job["state"].get("failing")
+    ]
 
 
 class FilterModule:
