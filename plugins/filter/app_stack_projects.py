@@ -8,10 +8,13 @@ short_description: Compose projects, from the apps
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
-  - Gives, for each app, the Compose files of its databases and its services with everything that a release needs to know.
   - >-
-    Services and databases run as plain users with a read-only root file system, without capabilities and without a way to new
-    privileges, within limits of memory and processes, on loopback ports only. Databases are on an internal network.
+    Gives, for each app, the Compose files of its databases and its services with everything that a release needs
+    to know.
+  - >-
+    Services and databases run as plain users with a read-only root file system, without capabilities and without a
+    way to new privileges, within limits of memory and processes, on loopback ports only. Databases are on an internal
+    network.
   - The result holds the secrets of the apps.
   - Checks O(_input) first and fails with every error at once.
 positional: _input

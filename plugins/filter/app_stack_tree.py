@@ -60,7 +60,9 @@ def app_stack_tree(projects: Any) -> dict[str, Any]:
     try:
         return tree(projects)
     except (KeyError, TypeError) as error:
-        raise AnsibleFilterError(f"app_stack_projects is not what the filter app_stack_projects gives: {error!r} is missing") from error
+        raise AnsibleFilterError(
+            f"app_stack_projects is not what the filter app_stack_projects gives: {error!r} is missing"
+        ) from error
 
 
 class FilterModule:

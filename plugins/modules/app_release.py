@@ -10,9 +10,9 @@ version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
   - >-
-    The steps of a release that happen on the server: compare with what runs, start a candidate beside it, watch it, retire the
-    old one, or undo. The proxy's switch comes between V(start) and V(finish). The role P(mainstay.platform.app_stack#role) puts
-    the steps in order; use it instead of this module.
+    The steps of a release that happen on the server: compare with what runs, start a candidate beside it, watch it,
+    retire the old one, or undo. The proxy's switch comes between V(start) and V(finish). The role
+    P(mainstay.platform.app_stack#role) puts the steps in order; use it instead of this module.
   - What serves and what served before is kept in C(/var/lib/mainstay/app_stack/<app>.json).
   - Whatever fails before the end leaves what served serving; the message has the reason and the last lines of the log.
 options:
@@ -21,8 +21,8 @@ options:
       - V(plan) compares and says what is pending; it changes nothing.
       - V(rollback) is V(plan) for going back to an earlier release, from what is on the server alone.
       - >-
-        V(start) does one pending item up to the point where the candidate may have the traffic: images, databases, migrations,
-        candidate, health gate.
+        V(start) does one pending item up to the point where the candidate may have the traffic: images, databases,
+        migrations, candidate, health gate.
       - V(finish) watches the candidate, then retires what served before.
       - V(undo) removes the candidate and fails with O(reason).
       - V(absent) removes apps.
@@ -46,7 +46,7 @@ options:
     elements: str
     default: []
   release:
-    description: With V(rollback), the tag or id of the release to go back to. The last that served, where it is not given.
+    description: With V(rollback), the tag or id of the release to go back to; without it the last that served.
     type: str
   rolling_back:
     description: With V(start), that O(order) is an earlier release.
@@ -114,7 +114,7 @@ pending:
       description: What to hand to V(start).
       type: bool
     restore:
-      description: Traffic per slot to set first, because a run was cut off while it switched; null where there is nothing to set.
+      description: Traffic per slot to set first, because a run was cut off while it switched; null otherwise.
       type: dict
     text:
       description: What would be done, in words.
@@ -147,6 +147,7 @@ back:
 """
 
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -216,7 +217,9 @@ class Steps:
         except ValueError as error:
             raise ReleaseError(str(error)) from error
         serving = engine.state["serving"]
-        text = [f"back to {target['id']} in slot {other(serving['slot'])}, in place of {serving['id']} in {serving['slot']}"]
+        text = [
+            f"back to {target['id']} in slot {other(serving['slot'])}, in place of {serving['id']} in {serving['slot']}"
+        ]
         item = self._item(engine, engine.rollback_order(target), text, rolling_back=True)
         diff = {"before": _lines([f"{app}: {_named(serving)}"]), "after": _lines([f"{app}: {text[0]}"])}
         return {"changed": self.module.check_mode, "pending": [item], "known": states.known(), "diff": diff}
@@ -245,11 +248,13 @@ class Steps:
 
     def absent(self) -> dict[str, Any]:
         """Remove apps."""
-        removed = {app: self.engine(app).absent(self.params["purge"], self.module.check_mode) for app in self.params["apps"]}
+        removed = {
+            app: self.engine(app).absent(self.params["purge"], self.module.check_mode) for app in self.params["apps"]
+        }
         lines = [f"{app}: {what}" for app, whats in removed.items() for what in whats]
         return {"changed": bool(lines), "msg": "; ".join(lines), "diff": {"before": _lines(lines), "after": ""}}
 
-    def _item(self, engine: Engine, order: dict[str, Any], text: list[str], rolling_back: bool) -> dict[str, Any]:
+    def _item(self, engine: Engine, order: Mapping[str, Any], text: list[str], rolling_back: bool) -> dict[str, Any]:
         serving, candidate = engine.state["serving"], engine.state["candidate"]
         cut_off = serving and candidate and candidate["step"] == "switch" and order["upstreams"]
         return {
@@ -270,9 +275,14 @@ def _lines(lines: list[str]) -> str:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "step": {"type": "str", "required": True, "choices": ["plan", "rollback", "start", "finish", "undo", "absent"]},
+            "step": {
+                "type": "str",
+                "required": True,
+                "choices": ["plan", "rollback", "start", "finish", "undo", "absent"],
+            },
             "orders": {"type": "list", "elements": "dict", "default": []},
             "order": {"type": "dict"},
             "app": {"type": "str"},
@@ -303,7 +313,9 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         free = shutil.disk_usage("/").free // 1024**2
-        module.fail_json(msg=f"{step} failed: {error} ({free} MiB are free on /). What served before serves on; run the play again.")
+        module.fail_json(
+            msg=f"{step} failed: {error} ({free} MiB are free on /). What served before serves on; run the play again."
+        )
     module.exit_json(**result)
 
 

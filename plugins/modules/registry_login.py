@@ -9,8 +9,9 @@ short_description: Log Docker in to registries
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
-  - Logs the user that runs it in to registries. The registry is asked when a login is new or has changed, and only then.
-  - The password is on no command line. Docker keeps it in C(~/.docker/config.json), where other logins are left alone.
+  - Logs the user that runs it in to registries. The registry is asked when a login is new or has changed.
+  - >-
+    The password is on no command line. Docker keeps it in C(~/.docker/config.json), where other logins are left alone.
 options:
   registries:
     description: The registries.

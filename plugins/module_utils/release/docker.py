@@ -23,7 +23,7 @@ _PROJECT, _SERVICE, _ONEOFF = (f"com.docker.compose.{label}" for label in ("proj
 
 @dataclass(frozen=True)
 class Container:
-    """What matters of ``docker inspect``. ``image`` is the reference that it was created from; ``check`` its health command."""
+    """What matters of ``docker inspect``: ``image`` it was created from, ``check`` is its health command."""
 
     name: str
     project: str
@@ -76,12 +76,20 @@ class Docker:
     def __init__(self, program: str | None = None) -> None:
         self.program = program or shutil.which("docker")
 
-    def run(self, *words: str, timeout: float | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, timeout: float | None = None, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``docker words…`` and return what it did, whatever its exit code; raises TimeoutExpired."""
         if not self.program:
             raise ReleaseError("docker is not installed here: the role mainstay.platform.docker installs it")
         return subprocess.run(
-            [self.program, *words], input=stdin or "", capture_output=True, text=True, errors="replace", check=False, timeout=timeout
+            [self.program, *words],
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout,
         )
 
     def must(self, *words: str) -> str:
@@ -93,9 +101,10 @@ class Docker:
 
     def containers(self, *projects: str) -> list[Container]:
         """Return the containers of Compose projects, one-shot runs left out, in the order of their names."""
-        ids = set()
+        ids: set[str] = set()
         for project in projects:
-            ids |= set(self.must("ps", "--all", "--quiet", "--filter", f"label={_PROJECT}={project}", "--filter", f"label={_ONEOFF}=False").split())
+            filters = ("--filter", f"label={_PROJECT}={project}", "--filter", f"label={_ONEOFF}=False")
+            ids |= set(self.must("ps", "--all", "--quiet", *filters).split())
         if not ids:
             return []
         return sorted((Container.of(item) for item in self._inspect(sorted(ids))), key=lambda container: container.name)
@@ -117,8 +126,9 @@ class Docker:
         done = self.run("network", "inspect", name)
         if done.returncode == 0:
             if json.loads(done.stdout)[0]["Internal"] != internal:
+                kind = "not internal" if internal else "internal"
                 raise ReleaseError(
-                    f"network {name} exists and is {'not ' if internal else ''}internal. Stop what uses it and run `docker network rm {name}`"
+                    f"network {name} exists and is {kind}. Stop what uses it and run `docker network rm {name}`"
                 )
             return False
         self.must("network", "create", *(["--internal"] if internal else []), "--label", "mainstay=app_stack", name)
@@ -152,15 +162,26 @@ class Docker:
         """Run ``docker compose`` on a project and return what it did."""
         files = [word for name in project.files for word in ("--file", f"{project.folder}/{name}")]
         return self.run(
-            "compose", "--ansi", "never", "--project-name", project.name, "--project-directory", project.folder, *files, *words, timeout=timeout
+            "compose",
+            "--ansi",
+            "never",
+            "--project-name",
+            project.name,
+            "--project-directory",
+            project.folder,
+            *files,
+            *words,
+            timeout=timeout,
         )
 
     def up(self, project: Project, services: Sequence[str] = ()) -> None:
         """Bring a project, or some of its services, to what its files say."""
         done = self.compose(project, "up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", *services)
         if done.returncode:
-            raise ReleaseError(f"`docker compose up` of {project.name} failed: {'; '.join(excerpt(done.stderr, lines=5))}")
+            raise ReleaseError(
+                f"`docker compose up` of {project.name} failed: {'; '.join(excerpt(done.stderr, lines=5))}"
+            )
 
     def down(self, name: str) -> None:
-        """Remove containers and networks of a project. Compose finds them by their labels, so that no file is needed."""
+        """Remove containers and networks of a project; Compose finds them by their labels and needs no file."""
         self.must("compose", "--ansi", "never", "--project-name", name, "down", "--remove-orphans")

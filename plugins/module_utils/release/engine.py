@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The order of steps of a release. Whatever fails before the end leaves what served serving.
 
-    start    pull, databases, migrations, candidate in the other slot, health gate
-    (the role nginx gives the candidate the traffic)
-    finish   watch it, remember it, stop what served before, prune
-    undo     in place of finish: remove the candidate, bring back what was stopped for it
+start    pull, databases, migrations, candidate in the other slot, health gate
+(the role nginx gives the candidate the traffic)
+finish   watch it, remember it, stop what served before, prune
+undo     in place of finish: remove the candidate, bring back what was stopped for it
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release import s
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker, Project
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check, Gate
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import (
-    Refused,
+    RefusedError,
     ReleaseError,
     excerpt,
     refusal,
@@ -39,6 +38,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.state im
 SLOTS = ("blue", "green")
 ORDER_FILE = "release.json"
 PINNED_FILE = "images.yml"
+_NEXT = "fix the release and run the play again, or name a release that works"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class Engine:
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise ReleaseError(f"{self.app}: {target['id']} cannot be brought back: {path} cannot be read ({error})") from error
+            raise ReleaseError(
+                f"{self.app}: {target['id']} cannot be brought back: {path} cannot be read ({error})"
+            ) from error
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -140,10 +142,12 @@ class Engine:
             release = candidate["release"]
             order = self.rollback_order(release)
             try:
-                self._gate(order).watch(self._slot(release).name, self._checks(order, release["slot"]), self.options.watch)
-            except Refused as refused:
+                self._gate(order).watch(
+                    self._slot(release).name, self._checks(order, release["slot"]), self.options.watch
+                )
+            except RefusedError as refused:
                 self._save({**self.state, "candidate": {**candidate, "reason": refused.reason}})
-                raise ReleaseError(self._message(release, refused, "fix the release and run the play again")) from refused
+                raise ReleaseError(self._message(release, refused, _NEXT)) from refused
             self._save(states.served(self.state, self._stamp(), self.options.keep))
             if before:
                 self.docker.down(f"{self.app}-{before['slot']}")
@@ -157,7 +161,7 @@ class Engine:
             self._back(candidate["release"], candidate.get("reason", reason))
 
     def absent(self, purge: bool, dry: bool) -> list[str]:
-        """Remove everything of the app but its data, or that too with ``purge``; returns what was, or would be, removed."""
+        """Remove everything but data, or that too with ``purge``; returns what was, or would be, removed."""
         with self._lock(create=not dry):
             removed = []
             running = self.docker.containers(*self._projects()) if self.docker.program else []
@@ -170,6 +174,8 @@ class Engine:
                 removed.append(f"network {network}")
                 if not dry:
                     self.docker.must("network", "rm", network)
+            releases = self.places.srv / self.app / "releases"
+            images = {image for path in releases.glob("*") for image in self._images(path.name)}
             folders = [self.places.srv / self.app, *([self.places.data / self.app] if purge else [])]
             for folder in filter(Path.exists, folders):
                 removed.append(str(folder))
@@ -180,6 +186,8 @@ class Engine:
                 removed.append(str(record))
                 if not dry:
                     record.unlink()
+            if not dry:
+                self._remove_images(images)
         if not dry:
             (self.places.state / f".{self.app}.lock").unlink(missing_ok=True)
         return removed
@@ -187,7 +195,7 @@ class Engine:
     # -- parts of start ------------------------------------------------------------------------------------------
 
     def _fetch(self, order: Order, todo: Plan, rollback: bool) -> None:
-        """Have every image here before anything is touched. A tag is asked for anew, a pinned image or database is not."""
+        """Have every image here before anything is touched. Only the tags of a new release are asked for anew."""
         wanted: dict[str, bool] = {}
         if todo.data:
             wanted |= dict.fromkeys(order["data"]["images"].values(), False)
@@ -217,7 +225,7 @@ class Engine:
             self._databases_up(data["project"], folder, order)
         except ReleaseError as error:
             if not before.exists() or not self.state["data"]:
-                raise ReleaseError(self._database_message(error, "nothing serves that did not serve before")) from error
+                raise ReleaseError(self._database_message(error, "no release was started")) from error
             _copy(before, folder)
             self.docker.up(Project(data["project"], str(folder), ("compose.yml",)))
             raise ReleaseError(self._database_message(error, "the databases are back to what they were")) from error
@@ -232,7 +240,11 @@ class Engine:
         self._gate(order).wait(project, checks, restarts)
 
     def _database_message(self, error: ReleaseError, state: str) -> str:
-        log = [f"Last lines of {error.source}:", *(f"  {line}" for line in error.log)] if isinstance(error, Refused) else []
+        log = (
+            [f"Last lines of {error.source}:", *(f"  {line}" for line in error.log)]
+            if isinstance(error, RefusedError)
+            else []
+        )
         return "\n".join([f"{self.app}: the databases did not become well; {state}.", f"Reason: {error}", *log])
 
     def _repair(self) -> None:
@@ -242,9 +254,11 @@ class Engine:
         self.docker.up(project)
         try:
             self._gate(order).wait(project.name, self._checks(order, serving["slot"]), restarts)
-        except Refused as refused:
+        except RefusedError as refused:
             message = refusal(self.app, serving["id"], None, refused, "look at the log, or release another version")
-            raise ReleaseError(message.replace("was refused; nothing serves yet", "serves, but is not well")) from refused
+            raise ReleaseError(
+                message.replace("was refused; nothing serves yet", "serves, but is not well")
+            ) from refused
 
     def _candidate(self, order: Order, slot: str, rollback: bool) -> None:
         folder = self.places.release(self.app, order["id"])
@@ -259,11 +273,11 @@ class Engine:
         self._save(states.started(self.state, release, rollback))
         try:
             self._run_candidate(order, release, [] if rollback else order["migrations"])
-        except Refused as refused:
-            next_step = "fix the release and run the play again, or name a release that works; nothing needs to be cleaned up"
-            message = self._message(release, refused, next_step)
+        except ReleaseError as error:
+            refused = error if isinstance(error, RefusedError) else RefusedError(str(error))
+            message = self._message(release, refused, f"{_NEXT}; nothing needs to be cleaned up")
             self._back(release, refused.reason)
-            raise ReleaseError(message) from refused
+            raise ReleaseError(message) from error
         except BaseException as error:
             self._back(release, str(error) or type(error).__name__)
             raise
@@ -295,10 +309,12 @@ class Engine:
         except subprocess.TimeoutExpired as error:
             log = self.docker.logs(name, self._secrets(order))
             self.docker.run("rm", "--force", name)
-            raise Refused(f"{what} did not end in {self.options.migration_timeout:g} s and was stopped", what, log) from error
+            raise RefusedError(
+                f"{what} did not end in {self.options.migration_timeout:g} s and was stopped", what, log
+            ) from error
         if done.returncode:
             log = excerpt(done.stdout + done.stderr, self._secrets(order))
-            raise Refused(f"{what} ended with exit code {done.returncode}", what, log)
+            raise RefusedError(f"{what} ended with exit code {done.returncode}", what, log)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
@@ -333,7 +349,7 @@ class Engine:
             raise ReleaseError(f"{self.app}: no release is under way here. Run the play again from the start")
         return dict(candidate)
 
-    def _message(self, release: Release, refused: Refused, next_step: str) -> str:
+    def _message(self, release: Release, refused: RefusedError, next_step: str) -> str:
         serving = self.state["serving"]
         return refusal(self.app, release["release"], serving and serving["release"], refused, next_step)
 
@@ -347,9 +363,12 @@ class Engine:
         for stale in sorted(path for path in folder.iterdir() if path.name not in kept):
             images = self._images(stale.name) - in_use
             shutil.rmtree(stale)
-            for image in sorted(images):
-                # The engine refuses where any container still uses it, which is right.
-                self.docker.run("image", "rm", image)
+            self._remove_images(images)
+
+    def _remove_images(self, images: set[str]) -> None:
+        # The engine refuses where any container still uses one, which is right.
+        for image in sorted(images):
+            self.docker.run("image", "rm", image)
 
     def _images(self, identity: str) -> set[str]:
         """Return the images of a release, by tag and as pinned; none where a run was cut off before it wrote them."""
@@ -370,7 +389,14 @@ class Engine:
     def _checks(self, order: Order, slot: str) -> list[Check]:
         ports = order["slots"][slot]["ports"]
         return [
-            Check(item["service"], ports.get(item["service"]), item["path"], item["host"], item["interval"], item["timeout"])
+            Check(
+                item["service"],
+                ports.get(item["service"]),
+                item["path"],
+                item["host"],
+                item["interval"],
+                item["timeout"],
+            )
             for item in order["health"]
         ]
 
@@ -381,7 +407,10 @@ class Engine:
         """Return what must not be read in an excerpt of a log."""
         folder, found = self.places.release(self.app, order["id"]), []
         for path in folder.glob("env/*.env"):
-            found += [re.sub(r"\\(.)", r"\1", value) for value in re.findall(r'^\w+="(.*)"$', path.read_text(encoding="utf-8"), re.M)]
+            found += [
+                re.sub(r"\\(.)", r"\1", value)
+                for value in re.findall(r'^\w+="(.*)"$', path.read_text(encoding="utf-8"), re.M)
+            ]
         for path in self.places.databases(self.app).glob("secrets/*"):
             found += path.read_text(encoding="utf-8").splitlines()[:1]
         return found
@@ -408,7 +437,9 @@ class Engine:
             self.state = states.read(self.app, self.places.state)
             yield
         except BlockingIOError as error:
-            raise ReleaseError(f"{self.app}: another release is under way on this server. Wait for it and run the play again") from error
+            raise ReleaseError(
+                f"{self.app}: another release is under way on this server. Wait for it and run the play again"
+            ) from error
         finally:
             os.close(handle)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container, Docker
-from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import Refused, excerpt
+from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import RefusedError, excerpt
 
 PROBE_SECONDS = 5.0
 # So long must a service stay up that offers nothing to ask.
@@ -21,7 +21,7 @@ STEADY_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Check:
-    """How to tell that a service is well. ``port`` is on the loopback address; without ``path`` it must take connections.
+    """How to tell that a service is well. ``port`` is on the loopback address; without ``path`` a connection will do.
 
     Without a port the health command of the container decides, and without one that it stays up for STEADY_SECONDS.
     """
@@ -96,7 +96,7 @@ class Gate:
         self.docker, self.secrets, self.clock, self.sleep = docker, secrets, clock, sleep
 
     def wait(self, project: str, checks: Sequence[Check], restarts: Mapping[str, int] | None = None) -> None:
-        """Return when every service has once been well and none has stopped since; raises Refused with reason and log.
+        """Return when every service has once been well and none has stopped since; raises RefusedError.
 
         ``restarts`` (by service) are those of containers that ran before, which say nothing of today.
         """
@@ -120,7 +120,7 @@ class Gate:
         self._fail_where_gone(self._containers(project), checks, forgiven)
 
     def watch(self, project: str, checks: Sequence[Check], seconds: float) -> None:
-        """Return when ``seconds`` have passed in which every service stayed well; raises Refused with reason and log.
+        """Return when ``seconds`` have passed in which every service stayed well; raises RefusedError.
 
         One bad answer may be chance; two in a row are not.
         """
@@ -133,7 +133,9 @@ class Gate:
                 answer = self.ask(check, found[check.service], STEADY_SECONDS) if check.port else None
                 failures[check.service] = failures[check.service] + 1 if answer else 0
                 if failures[check.service] > 1:
-                    raise self.refused(found[check.service], f"{check.service}: {check.asks} {answer}, after it was well")
+                    raise self.refused(
+                        found[check.service], f"{check.service}: {check.asks} {answer}, after it was well"
+                    )
             self.sleep(min(1.0, max(0.0, end - self.clock())))
 
     def ask(self, check: Check, container: Container, age: float) -> str | None:
@@ -148,9 +150,13 @@ class Gate:
             return tcp_connect(check.port, PROBE_SECONDS)
         return None if age >= STEADY_SECONDS else "has not been up for long"
 
-    def refused(self, container: Container | None, reason: str) -> Refused:
+    def refused(self, container: Container | None, reason: str) -> RefusedError:
         """Return the refusal with the container's last log lines."""
-        return Refused(reason, container.name, self.docker.logs(container.name, self.secrets)) if container else Refused(reason)
+        return (
+            RefusedError(reason, container.name, self.docker.logs(container.name, self.secrets))
+            if container
+            else RefusedError(reason)
+        )
 
     def _command(self, container: Container) -> str | None:
         try:
@@ -165,7 +171,9 @@ class Gate:
     def _containers(self, project: str) -> dict[str, Container]:
         return {container.service: container for container in self.docker.containers(project)}
 
-    def _fail_where_gone(self, found: Mapping[str, Container], checks: Sequence[Check], forgiven: Mapping[str, int]) -> None:
+    def _fail_where_gone(
+        self, found: Mapping[str, Container], checks: Sequence[Check], forgiven: Mapping[str, int]
+    ) -> None:
         for check in checks:
             container = found.get(check.service)
             reason = judge(container, check.service, forgiven.get(check.service, 0))

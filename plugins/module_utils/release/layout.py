@@ -21,5 +21,7 @@ def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]
         for part, items in (("release", project["files"]), ("data", data["files"] if data else [])):
             files += [{**item, "dest": f"{wanted}/{part}/{item['dest']}"} for item in items]
         order = {key: value for key, value in project.items() if key not in ("files", "directories", "data")}
-        orders.append({**order, "data": {key: value for key, value in data.items() if key != "files"} if data else None})
+        orders.append(
+            {**order, "data": {key: value for key, value in data.items() if key != "files"} if data else None}
+        )
     return {"files": files, "directories": directories, "orders": orders}

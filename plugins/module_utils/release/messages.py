@@ -16,7 +16,7 @@ class ReleaseError(Exception):
     """A release cannot go on; ``str()`` is complete and meant for the operator."""
 
 
-class Refused(ReleaseError):
+class RefusedError(ReleaseError):
     """The candidate is not fit to serve. ``log`` has the last lines of ``source``, a container or a command."""
 
     def __init__(self, reason: str, source: str = "", log: Iterable[str] = ()) -> None:
@@ -35,7 +35,7 @@ def excerpt(text: str, secrets: Iterable[str] = (), lines: int = LOG_LINES) -> l
     return [line if len(line) <= LINE_LENGTH else line[: LINE_LENGTH - 1] + "…" for line in kept[-lines:]]
 
 
-def refusal(app: str, release: str, serving: str | None, refused: Refused, next_step: str) -> str:
+def refusal(app: str, release: str, serving: str | None, refused: RefusedError, next_step: str) -> str:
     """Return the message of a refused release: what happened, what serves, why, the log, what to do."""
     state = f"{serving} serves as before" if serving else "nothing serves yet"
     parts = [f"{app}: release {release} was refused; {state}.", f"Reason: {refused.reason}"]
@@ -52,13 +52,16 @@ def registry_of(image: str) -> str:
     return first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
 
 
-# What the engine says -> what it means. Texts of Docker 20.10 to 28 and of docker-registry 2.8; the first that fits counts.
+# What the engine says -> what it means; the first that fits counts. Texts of Docker 20.10 to 28, docker-registry 2.8.
 _REGISTRY = (
     ("no basic auth credentials", "{registry} wants a login, and this server has none: name it in docker_registries"),
     ("authentication required", "{registry} wants a login that may read it: check docker_registries"),
     ("incorrect username or password", "{registry} refuses the username or password: check docker_registries"),
     ("401 Unauthorized", "{registry} refuses the username or password: check docker_registries"),
-    ("unauthorized", "{registry} refuses the login of this server, or the login may not read this image: check docker_registries"),
+    (
+        "unauthorized",
+        "{registry} refuses the login, or the login may not read this image: check docker_registries",
+    ),
     ("403 Forbidden", "the login for {registry} is good but may not read this image"),
     ("denied", "{registry} has no such image, or it is private and the login in docker_registries may not read it"),
     ("manifest unknown", "{registry} has no such tag: push it, or name another release"),
@@ -66,8 +69,14 @@ _REGISTRY = (
     ("name unknown", "{registry} has no such image"),
     ("not found", "{registry} has no such image or tag: push it, or name another release"),
     ("no matching manifest", "the image is not built for this server's architecture"),
-    ("server gave HTTP response to HTTPS client", "{registry} speaks plain HTTP: give it TLS, or list it in docker_daemon_options: insecure-registries"),
-    ("signed by unknown authority", "{registry} has a certificate of an authority unknown here: give it in docker_registry_ca"),
+    (
+        "server gave HTTP response to HTTPS client",
+        "{registry} speaks plain HTTP: give it TLS, or list it in docker_daemon_options.insecure-registries",
+    ),
+    (
+        "signed by unknown authority",
+        "{registry} has a certificate of an authority unknown here: give it in docker_registry_ca",
+    ),
     ("certificate has expired", "the certificate of {registry} has expired"),
     ("x509", "the certificate of {registry} does not hold"),
     ("no such host", "the name {registry} cannot be resolved here (a registry mirror that is down looks the same)"),

@@ -50,7 +50,10 @@ def plan(order: Order, state: State, running: Sequence[Container], force: bool =
     result.data = _data(order, state, running)
     if result.release:
         result.slot = other(serving and serving["slot"])
-        result.text.append(f"release {order['id']} in slot {result.slot}" + (f", in place of {serving['id']} in {serving['slot']}" if serving else ""))
+        result.text.append(
+            f"release {order['id']} in slot {result.slot}"
+            + (f", in place of {serving['id']} in {serving['slot']}" if serving else "")
+        )
     elif serving:
         result.slot = serving["slot"]
         result.repair = _amiss(_project(order["app"], serving["slot"]), serving["images"], running)
@@ -62,20 +65,27 @@ def plan(order: Order, state: State, running: Sequence[Container], force: bool =
 
 
 def plan_rollback(state: State, wanted: str | None) -> Release:
-    """Return the earlier release to go back to: the last that served, or the one named by tag or id. Raises ValueError."""
+    """Return the release to go back to: the last that served, or the one named by tag or id. Raises ValueError."""
     app, serving = state["app"], state["serving"]
     if not serving:
         raise ValueError(f"{app}: nothing serves, so there is nothing to roll back")
     earlier = [release for release in state["released"] if release["id"] != serving["id"]]
     names = ", ".join(release["id"] for release in earlier) or "none"
     if wanted is None:
-        target = previous(state)
-        if not target:
-            raise ValueError(f"{app}: {serving['id']} serves and no earlier release is kept. Name a release in the inventory and run site.yml")
-        return target
-    target = next((release for release in earlier if wanted in (release["id"], release["release"])), None)
+        last = previous(state)
+        if not last:
+            raise ValueError(
+                f"{app}: {serving['id']} serves and no earlier release is kept. "
+                "Name a release in the inventory and run site.yml"
+            )
+        return last
+    target: Release | None = next(
+        (release for release in earlier if wanted in (release["id"], release["release"])), None
+    )
     if not target:
-        raise ValueError(f"{app}: {wanted} is not an earlier release that is kept here (there are: {names}; {serving['id']} serves)")
+        raise ValueError(
+            f"{app}: {wanted} is not an earlier release that is kept here (there are: {names}; {serving['id']} serves)"
+        )
     return target
 
 
@@ -88,7 +98,8 @@ def _hold(order: Order, state: State) -> str | None:
     if order["id"] != bad["id"] and not same_tag:
         return None
     return (
-        f"{order['app']}: the inventory names {order['release']}, which was rolled back on {bad['at']}; {serving['id']} keeps serving. "
+        f"{order['app']}: the inventory names {order['release']}, which was rolled back on {bad['at']}; "
+        f"{serving['id']} keeps serving. "
         f"Name another release, or run with -e app_stack_force=true to release {order['release']} again."
     )
 
@@ -123,7 +134,11 @@ def _leftovers(app: str, state: State, running: Sequence[Container]) -> list[str
     serving = state["serving"]
     wanted = _project(app, serving["slot"]) if serving else None
     projects = {container.project for container in running}
-    return [project for project in (_project(app, "blue"), _project(app, "green")) if project in projects and project != wanted]
+    return [
+        project
+        for project in (_project(app, "blue"), _project(app, "green"))
+        if project in projects and project != wanted
+    ]
 
 
 def _project(app: str, slot: str) -> str:

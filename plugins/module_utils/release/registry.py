@@ -39,7 +39,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def log_in(docker: Docker, host: str, username: str, password: str) -> None:
-    """Log in; the engine asks the registry. Raises ReleaseError that names the registry and the cause, never the password."""
+    """Log in; the engine asks the registry. Raises ReleaseError with registry and cause, never with the password."""
     server = [] if key_of(host) == _HUB else [host]
     done = docker.run("login", "--username", username, "--password-stdin", *server, stdin=password)
     if done.returncode:

@@ -62,7 +62,14 @@ def served(state: State, now: str, keep: int) -> State:
     gone = {release["id"], before["id"]} if candidate["rollback"] else {release["id"]}
     kept = [release, *(item for item in state["released"] if item["id"] not in gone)]
     bad = {"id": before["id"], "release": before["release"], "at": now} if candidate["rollback"] else None
-    after = {**state, "serving": release, "released": kept[:keep], "candidate": None, "refused": None, "rolled_back": bad}
+    after = {
+        **state,
+        "serving": release,
+        "released": kept[:keep],
+        "candidate": None,
+        "refused": None,
+        "rolled_back": bad,
+    }
     return _noted(after, now, "rolled back" if bad else "released", release)
 
 
@@ -74,7 +81,14 @@ def refused(state: State, now: str, reason: str) -> State:
 
 
 def _noted(state: State, now: str, event: str, release: Release, **more: str) -> State:
-    entry = {"at": now, "event": event, "release": release["release"], "id": release["id"], "slot": release["slot"], **more}
+    entry = {
+        "at": now,
+        "event": event,
+        "release": release["release"],
+        "id": release["id"],
+        "slot": release["slot"],
+        **more,
+    }
     return {**state, "history": [entry, *state["history"]][:HISTORY]}
 
 

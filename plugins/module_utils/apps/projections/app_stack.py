@@ -20,13 +20,14 @@ DATABASE_USER = 999
 DATABASE_TIMEOUT = 180
 DEFAULT_INTERVAL, DEFAULT_TIMEOUT = 2, 60
 MIGRATION_PROFILE = "before_release"
+TMP = "/tmp"  # noqa: S108 - in the container, in memory
 
 Model = Mapping[str, Any]
 Compose = dict[str, Any]
 
 
 def app_stack_projects(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the role ``app_stack`` runs for each app of the normalised model; docs/architecture.md has the shape."""
+    """Return what the role ``app_stack`` runs for each app of the normalised model (shape: docs/architecture.md)."""
     return [_project(app) for app in apps]
 
 
@@ -58,7 +59,7 @@ def _project(app: Model) -> dict[str, Any]:
         "health": [_health(app, service) for service in always],
         "migrations": [service["name"] for service in app["services"] if service["run"] == "before_release"],
         "singletons": [service["name"] for service in always if service["singleton"]],
-        "upstreams": upstreams(app),
+        "upstreams": upstreams(dict(app)),
     }
 
 
@@ -87,7 +88,9 @@ def databases_compose(app: Model) -> Compose:
         "services": {database["name"]: _database(app, database) for database in app["databases"]},
         "networks": {"default": {"external": True, "name": _network(app)}},
         "secrets": {
-            secret: {"file": f"./secrets/{secret}"} for database in app["databases"] for secret in _database_secrets(database)
+            secret: {"file": f"./secrets/{secret}"}
+            for database in app["databases"]
+            for secret in _database_secrets(database)
         },
     }
 
@@ -154,7 +157,14 @@ def _data(app: Model) -> dict[str, Any]:
         "files": files,
         "images": {database["name"]: database["image"] for database in app["databases"]},
         "health": [
-            {"service": database["name"], "port": None, "path": None, "host": None, "interval": DEFAULT_INTERVAL, "timeout": DATABASE_TIMEOUT}
+            {
+                "service": database["name"],
+                "port": None,
+                "path": None,
+                "host": None,
+                "interval": DEFAULT_INTERVAL,
+                "timeout": DATABASE_TIMEOUT,
+            }
             for database in app["databases"]
         ],
     }
@@ -181,7 +191,7 @@ def _database(app: Model, database: Model) -> Compose:
 
 
 # Of each engine: what differs. ``volumes`` is where its data is, ``healthcheck`` a shell command that shows no password
-# in a process list and fails while the image's entry point still initialises (it listens on a socket or 127.0.0.1 only).
+# in a process list and fails while the image's entry point initialises (it listens on a socket or 127.0.0.1 then).
 
 
 def _postgresql(database: Model) -> Compose:
@@ -194,7 +204,7 @@ def _postgresql(database: Model) -> Compose:
             "POSTGRES_PASSWORD_FILE": f"/run/secrets/{database['name']}",
             "POSTGRES_INITDB_ARGS": "--data-checksums",
         },
-        "tmpfs": ["/tmp", f"/run/postgresql:uid={DATABASE_USER},gid={DATABASE_USER},mode=0750"],
+        "tmpfs": [TMP, f"/run/postgresql:uid={DATABASE_USER},gid={DATABASE_USER},mode=0750"],
         "shm_size": 128 * 1024**2,
         "volumes": "/var/lib/postgresql" if major and int(major[0]) >= 18 else "/var/lib/postgresql/data",
         "healthcheck": 'pg_isready -q -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB"',
@@ -208,7 +218,7 @@ def _mongodb(database: Model) -> Compose:
             "MONGO_INITDB_DATABASE": database["database"],
             "MONGO_INITDB_ROOT_PASSWORD_FILE": f"/run/secrets/{database['name']}",
         },
-        "tmpfs": ["/tmp", "/data/configdb"],
+        "tmpfs": [TMP, "/data/configdb"],
         "volumes": "/data/db",
         # mongosh costs half a second of CPU for each ping; that the server takes connections is enough here.
         "healthcheck": "bash -c '</dev/tcp/$HOSTNAME/27017'",
@@ -221,7 +231,7 @@ def _redis(database: Model) -> Compose:
         "command": ["redis-server", f"/run/secrets/{name}.conf"],
         # Redis reads its password at start only: another one is another definition.
         "labels": {"mainstay.configuration": _digest(_database_secrets(database))},
-        "tmpfs": ["/tmp"],
+        "tmpfs": [TMP],
         "volumes": "/data",
         "healthcheck": f'REDISCLI_AUTH="$(cat /run/secrets/{name})" redis-cli ping | grep -qx PONG',
     }
@@ -257,7 +267,8 @@ def _directories(app: Model) -> list[dict[str, Any]]:
         for volume in service["volumes"]:
             owners.setdefault(volume["name"], (uid, gid))
     return [
-        {"path": f"{DATA}/{app['name']}/{name}", "owner": uid, "group": gid, "mode": "0700"} for name, (uid, gid) in owners.items()
+        {"path": f"{DATA}/{app['name']}/{name}", "owner": uid, "group": gid, "mode": "0700"}
+        for name, (uid, gid) in owners.items()
     ]
 
 
