@@ -39,7 +39,7 @@ def only_the_shop(_socket: object, name: str, _context: object) -> int | None:
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("/etc/ssl/host-test.pem", "/root/host-test.key")
-context.sni_callback = only_the_shop  # type: ignore[assignment]
+context.sni_callback = only_the_shop
 site = ThreadingHTTPServer(("127.0.0.1", 443), Site)
 site.socket = context.wrap_socket(site.socket, server_side=True)
 for server in (site, ThreadingHTTPServer(("127.0.0.1", 9080), Metrics), ThreadingHTTPServer(("127.0.0.1", 9999), Hook)):

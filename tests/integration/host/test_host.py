@@ -90,7 +90,12 @@ def changed(output: str) -> int:
     return int(re.findall(r"changed=(\d+)", output)[-1])
 
 
-@pytest.fixture(scope="module", params=["trixie", "bookworm"])
+# What depends on the versions of programs is tried with both; what is our own logic with one.
+both = pytest.mark.parametrize("server", ["trixie", "bookworm"], indirect=True, scope="module")
+one = pytest.mark.parametrize("server", ["trixie"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     name = f"host-{request.param}"
     bed("server", "down", name)
@@ -118,15 +123,18 @@ def stranger(server: Server) -> Iterator[Machine]:
 
 def guess(machine: Machine, target: str, user: str) -> str:
     """Try to log in by password; SSH's answer says what the server would have taken instead."""
-    return machine.shell(" ".join([*SSH, "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", f"{user}@{target}", "id"]), check=False)
+    return machine.shell(
+        " ".join([*SSH, "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", f"{user}@{target}", "id"]), check=False
+    )
 
 
+@both
 def test_check_mode_on_a_bare_server(server: Server) -> None:
     output = server.play("--check", "--diff")
     assert "failed=0" in output
     assert SECRET not in output
-    left = "ls -d /etc/ufw/ufw.conf /etc/fail2ban /etc/prometheus /var/lib/mainstay /etc/ssh/sshd_config.d/00* 2>/dev/null; true"
-    assert server.shell(left) == ""
+    left = "/etc/ufw/ufw.conf /etc/fail2ban /etc/prometheus /var/lib/mainstay /etc/ssh/sshd_config.d/00*"
+    assert server.shell(f"ls -d {left} 2>/dev/null; true") == ""
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -143,12 +151,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "hardening_ssh_options.PermitRootLogin: 'false' would lock out root",
     ),
     "a receiver without an address": (
-        {"hardening_state": "absent", "monitoring_alert_receivers": [{"name": "a", "type": "email", "to": "a@b.example"}]},
+        {
+            "hardening_state": "absent",
+            "monitoring_alert_receivers": [{"name": "a", "type": "email", "to": "a@b.example"}],
+        },
         "monitoring_alert_receivers[0].smarthost: is missing, a receiver of type 'email' needs it",
     ),
 }
 
 
+@one
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_before_anything_changes(server: Server, name: str) -> None:
     variables, message = REFUSED[name]
@@ -157,6 +169,7 @@ def test_refused_before_anything_changes(server: Server, name: str) -> None:
     assert changed(output) == 0
 
 
+@one
 def test_refused_without_a_key(server: Server) -> None:
     """Somebody who came in by another way than a key of his own would not come back."""
     server.shell("useradd -m guest && echo 'guest ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/guest")
@@ -174,6 +187,7 @@ def test_refused_without_a_key(server: Server) -> None:
     assert changed(output) == 0
 
 
+@both
 def test_first_and_second_run(server: Server) -> None:
     server.shell(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=shop.example "
@@ -182,19 +196,38 @@ def test_first_and_second_run(server: Server) -> None:
     server.shell("systemd-run --quiet --unit host-test-site python3 /root/site.py")
     first = server.play("--diff", "-vvv")
     assert SECRET not in first
-    assert server.shell(f"grep -rlF {SECRET} /etc /var /tmp /root || true") == "/etc/prometheus/mainstay/alertmanager.yml"
+    assert (
+        server.shell(f"grep -rlF {SECRET} /etc /var /tmp /root || true") == "/etc/prometheus/mainstay/alertmanager.yml"
+    )
     assert server.shell("stat -c '%a %U %G' /etc/prometheus/mainstay/alertmanager.yml") == "640 root prometheus"
     assert changed(server.play()) == 0
     assert changed(server.play("--check", "--diff")) == 0
 
 
-def test_only_keys_and_no_root(server: Server, stranger: Machine) -> None:
+@both
+def test_the_operator_comes_in_as_himself_alone(server: Server) -> None:
     assert server.login("admin") == "admin"
     assert server.login("root").endswith("Permission denied (publickey).")
-    # "(publickey)" is all that the server offers: a password would never be asked for.
-    assert guess(stranger, server.address, "admin").endswith("Permission denied (publickey).")
 
 
+@both
+@pytest.mark.parametrize("family", ["address", "ipv6"], ids=["IPv4", "IPv6"])
+def test_the_third_failure_is_the_last_for_two_hours(server: Server, stranger: Machine, family: str) -> None:
+    target = getattr(server, family)
+    before = server.shell("fail2ban-client get sshd banip").split()
+    for attempt in (1, 2, 3):
+        # "(publickey)" is all that the server offers: a password is never asked for.
+        assert guess(stranger, target, "admin").endswith("Permission denied (publickey)."), f"attempt {attempt}"
+        if attempt < 3:
+            assert server.shell("fail2ban-client get sshd banip").split() == before
+    ban = "fail2ban-client get sshd banip --with-time | tail -1"
+    wait_for("the ban", lambda: len(server.shell("fail2ban-client get sshd banip").split()) > len(before), timeout=20)
+    assert " + 7200 = " in server.shell(ban)
+    assert "Connection refused" in guess(stranger, target, "admin")
+    server.shell("fail2ban-client unban --all")
+
+
+@both
 def test_everything_is_closed_but_what_is_named(server: Server, stranger: Machine) -> None:
     server.shell("systemd-run --quiet --unit host-test-open python3 -m http.server --bind :: 8080")
     server.shell("for i in $(seq 50); do curl -s localhost:8080 >/dev/null && exit 0; sleep 0.1; done; exit 1")
@@ -206,23 +239,7 @@ def test_everything_is_closed_but_what_is_named(server: Server, stranger: Machin
     server.shell("systemctl stop host-test-open")
 
 
-@pytest.mark.parametrize("family", ["address", "ipv6"], ids=["IPv4", "IPv6"])
-@pytest.mark.parametrize("user", ["root"])
-def test_the_third_failure_is_the_last_for_two_hours(server: Server, stranger: Machine, family: str, user: str) -> None:
-    # Looking around (the tests before) counts too.
-    server.shell("fail2ban-client restart")
-    wait_for("fail2ban", lambda: "sshd" in server.shell("fail2ban-client status", check=False))
-    server.shell("fail2ban-client unban --all")
-    target = getattr(server, family)
-    for attempt in (1, 2, 3):
-        assert guess(stranger, target, user).endswith("Permission denied (publickey)."), f"attempt {attempt}"
-        if attempt < 3:
-            assert server.shell("fail2ban-client get sshd banip") == ""
-    banned = wait_for("the ban", lambda: server.shell("fail2ban-client get sshd banip --with-time"), timeout=10)
-    assert re.search(r"\+ 7200 = ", banned), banned
-    assert "Connection refused" in guess(stranger, target, user)
-
-
+@one
 def test_the_operator_is_never_banned(server: Server) -> None:
     for _ in range(4):
         server.login("root")
@@ -231,6 +248,7 @@ def test_the_operator_is_never_banned(server: Server) -> None:
     assert server.login("admin") == "admin"
 
 
+@one
 def test_an_allow_list_shuts_everybody_else_out(server: Server, stranger: Machine) -> None:
     server.shell("fail2ban-client unban --all")
     assert changed(server.play(hardening_ssh_allowed_sources=[server.address_of_operator(), "2001:db8::/32"])) > 0
@@ -242,6 +260,7 @@ def test_an_allow_list_shuts_everybody_else_out(server: Server, stranger: Machin
     assert guess(stranger, server.address, "root").endswith("Permission denied (publickey).")
 
 
+@one
 def test_forwarding_outlives_a_reload_of_all_settings(server: Server) -> None:
     """Docker's containers live by it. (The bed keeps the machine's own settings out of the server's reach.)"""
     server.shell("sysctl --system")
@@ -253,6 +272,7 @@ def test_forwarding_outlives_a_reload_of_all_settings(server: Server) -> None:
     assert server.shell("sysctl -n net.ipv4.ip_forward") == "1"
 
 
+@one
 def test_rules_of_others_go_and_drift_comes_back(server: Server) -> None:
     server.shell("ufw allow 8443/tcp && ufw delete allow 443/tcp && ufw default allow incoming")
     assert changed(server.play("--check", "--diff")) == 1
@@ -263,6 +283,7 @@ def test_rules_of_others_go_and_drift_comes_back(server: Server) -> None:
     assert "deny (incoming)" in status
 
 
+@both
 def test_monitoring_listens_on_loopback_within_its_memory(server: Server) -> None:
     listening = server.shell("ss -ltnH | awk '{print $4}'").split()
     for port in (9090, 9093, 9100, 9115):
@@ -271,6 +292,7 @@ def test_monitoring_listens_on_loopback_within_its_memory(server: Server) -> Non
     assert [int(limit) // 2**20 for limit in limits] == [512, 128, 64, 64]
 
 
+@both
 def test_targets_are_up_and_probes_verify(server: Server) -> None:
     up = wait_for("all targets", lambda: [
         t for t in [server.prometheus("targets")["activeTargets"]] if {x["health"] for x in t} == {"up"}
@@ -280,21 +302,25 @@ def test_targets_are_up_and_probes_verify(server: Server) -> None:
     }  # fmt: skip
     assert {t["scrapeInterval"] for t in up if t["labels"]["job"] != "certificate"} == {"15s"}
     assert server.query("shop_orders_total") == {"host-test": 7}
-    assert wait_for("probes", lambda: server.query("probe_success") == {"https://shop.example/health": 1, "shop.example": 1})
+    assert wait_for(
+        "probes", lambda: server.query("probe_success") == {"https://shop.example/health": 1, "shop.example": 1}
+    )
     days = server.query('(probe_ssl_earliest_cert_expiry{job="certificate"} - time()) / 86400')
     assert 9 < days["shop.example"] < 10
     assert server.query('node_systemd_unit_state{name="ssh.service", state="active"}') == {"host-test": 1}
 
 
+@both
 def test_a_metrics_file_is_read(server: Server) -> None:
     path = "/var/lib/prometheus/node-exporter/mainstay_backups.prom"
-    server.shell(f'echo \'mainstay_backup_last_success_timestamp_seconds{{backup="shop-db"}} 1\' > {path}')
+    server.shell(f"echo 'mainstay_backup_last_success_timestamp_seconds{{backup=\"shop-db\"}} 1' > {path}")
     wait_for("the metric", lambda: server.query("mainstay_backup_last_success_timestamp_seconds") == {"host-test": 1})
     wait_for("the alert", lambda: [
         a for a in server.prometheus("alerts")["alerts"] if a["labels"]["alertname"] == "BackupTooOld"
     ])  # fmt: skip
 
 
+@both
 def test_rules(server: Server) -> None:
     """Every alert fires when it should and is silent when it should be: promtool's own cases."""
     backups = [{"name": "shop-db", "app": "shop", "max_age": 93600}]
@@ -311,6 +337,7 @@ def test_every_rule_has_a_case() -> None:
     assert {alert for alert in alerts if alert not in cases} == set()
 
 
+@both
 def test_somebody_is_told(server: Server) -> None:
     server.shell("systemd-run --unit host-test-fails false; true")
     told = wait_for("the alert", lambda: re.search(
@@ -323,15 +350,23 @@ def test_somebody_is_told(server: Server) -> None:
     assert alert["annotations"]["summary"] == "host-test-fails.service has failed"
 
 
+@one
 def test_a_bad_setting_changes_nothing(server: Server) -> None:
     before = server.shell("cat /etc/ssh/sshd_config.d/00-mainstay.conf")
     output = server.play(check=False, hardening_ssh_options={"MaxAuthTries": "three"})
     assert "/etc/ssh/sshd_config.d/00-mainstay.conf: refused by" in output
     assert server.shell("cat /etc/ssh/sshd_config.d/00-mainstay.conf") == before
-    output = server.play(check=False, hardening_sysctl={"net.ipv4.conf.all.rp_filter": 7000000000000})
-    assert "kernel settings are not in force" in output or "failed=1" in output
 
 
+@one
+def test_a_kernel_setting_that_the_kernel_refuses_is_told(server: Server) -> None:
+    output = server.play(hardening_sysctl={"net.ipv4.conf.all.rp_filter": 7000000000000})
+    assert "net.ipv4.conf.all.rp_filter (the kernel refuses '7000000000000': Invalid argument)" in output
+    assert server.shell("sysctl -n net.ipv4.conf.all.rp_filter") == "1"
+    assert changed(server.play()) > 0
+
+
+@both
 def test_reboot(server: Server) -> None:
     bed("server", "reboot", server.name)
     wait_for("SSH", lambda: server.login("admin") == "admin", timeout=60, pause=3)
@@ -342,11 +377,14 @@ def test_reboot(server: Server) -> None:
     assert changed(server.play()) == 0
 
 
+@both
 def test_absent(server: Server) -> None:
-    gone = {"hardening_state": "absent", "monitoring_state": "absent"}
-    assert changed(server.play(**gone)) > 0
-    assert changed(server.play(**gone)) == 0
+    for changes in (True, False):
+        output = server.play(hardening_state="absent", monitoring_state="absent")
+        assert (changed(output) > 0) is changes
     left = "ls -d /etc/prometheus/mainstay /etc/ssh/sshd_config.d/00* /etc/sysctl.d/90-mainstay.conf 2>/dev/null; true"
     assert server.shell(left) == ""
-    assert server.shell("ss -ltnH | grep -c ':9[01][0-9][0-9]' || true") == "1"  # the app's metrics, which are ours here
+    assert (
+        server.shell("ss -ltnH | grep -c ':9[01][0-9][0-9]' || true") == "1"
+    )  # the app's metrics, which are ours here
     assert server.login("admin") == "admin"
