@@ -6,7 +6,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit integration lint molecule bench docs testbed-up testbed-status testbed-down clean lock
 
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Of the servers that `molecule` builds. Ubuntu (noble) needs its package mirrors in reach.
+RELEASES ?= trixie bookworm
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.cache/go/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 help: ## This list
@@ -32,7 +35,7 @@ lint: setup ## Linters and type checks
 
 molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
 	@testbed/bed up --no-servers
-	@for release in trixie bookworm; do MAINSTAY_DEBIAN=$$release molecule test; done
+	@for release in $(RELEASES); do MAINSTAY_DEBIAN=$$release molecule test; done
 
 bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results
 	@benchmarks/converge.py

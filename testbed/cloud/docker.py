@@ -19,6 +19,7 @@ from testbed.cloud.places import CACHE
 LABEL = "mainstay.bed=1"
 PID = CACHE / "dockerd.pid"
 LOG = CACHE / "dockerd.log"
+AS_ROOT = ["sudo"] if os.geteuid() else []
 
 
 class BedError(Exception):
@@ -57,6 +58,11 @@ def engine_up() -> None:
     """Start dockerd detached where none answers; a daemon that somebody else runs is used as it is."""
     if engine_answers():
         return
+    if AS_ROOT:
+        raise BedError(
+            "no Docker Engine answers you: start it and add yourself to its group "
+            "(sudo usermod --append --groups docker $USER, then log in again), or run this with sudo"
+        )
     if not shutil.which("dockerd"):
         raise BedError("no Docker Engine on this machine: run `make setup`")
     if Path("/run/systemd/system").is_dir():

@@ -9,23 +9,36 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from testbed.cloud.docker import BedError, digest, docker, image_hash
+from testbed.cloud.docker import AS_ROOT, BedError, digest, docker, image_hash
 
 HERE = Path(__file__).parent
 BASE_PACKAGES = "python3,ca-certificates"
-RELEASES = ("trixie", "bookworm")
+DEBIAN = ("trixie", "bookworm")
+UBUNTU = ("noble",)
+RELEASES = DEBIAN + UBUNTU
 
 
 def base(release: str) -> str:
-    """A Debian without any registry: mmdebstrap and docker import. Returns the tag."""
-    tag, wanted = f"mainstay/debian:{release}", digest("mmdebstrap minbase", BASE_PACKAGES, release)
+    """A Debian or Ubuntu without any registry: mmdebstrap and docker import. Returns the tag."""
+    tag = f"mainstay/{'ubuntu' if release in UBUNTU else 'debian'}:{release}"
+    wanted = digest("mmdebstrap minbase", BASE_PACKAGES, release)
     if image_hash(tag) == wanted:
         return tag
-    print(f"bed: making {tag} from Debian's packages", flush=True)
+    print(f"bed: making {tag} from the distribution's packages", flush=True)
+    source = ["http://archive.ubuntu.com/ubuntu", "--components=main,universe"] if release in UBUNTU else []
     with tempfile.TemporaryDirectory() as folder:
         tar = Path(folder) / "base.tar"
         made = subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={BASE_PACKAGES}", release, str(tar)],
+            [
+                *AS_ROOT,
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                f"--include={BASE_PACKAGES}",
+                release,
+                str(tar),
+                *source,
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -48,7 +61,7 @@ def build(name: str, release: str, files: tuple[str, ...]) -> str:
         for file in files:
             shutil.copy(HERE / file, folder)
         labels = ("--label", "mainstay.bed=1", "--label", f"mainstay.hash={wanted}")
-        docker("build", "--quiet", *labels, "--build-arg", f"RELEASE={release}", "--tag", tag, folder)
+        docker("build", "--quiet", *labels, "--build-arg", f"BASE={base(release)}", "--tag", tag, folder)
     return tag
 
 

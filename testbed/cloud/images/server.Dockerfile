@@ -1,6 +1,6 @@
 # A bare server as a cloud hands it out: systemd, sshd, sudo, Python, an administrator with a key.
-ARG RELEASE
-FROM mainstay/debian:${RELEASE}
+ARG BASE
+FROM ${BASE}
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       ca-certificates cron curl dbus iproute2 iptables libpam-systemd openssh-server procps python3 sudo systemd systemd-sysv udev \
