@@ -142,6 +142,7 @@ def main() -> None:
         with shared.orderly_end():
             agreed = plan(
                 path,
+                job,
                 connect(database),
                 manifest,
                 level=params["level"],

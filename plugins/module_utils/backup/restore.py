@@ -48,7 +48,15 @@ class Restored:
 
 
 def plan(
-    path: Path, engine: Engine, manifest: Manifest | None, *, level: str, force: bool, safety: bool, where: str
+    path: Path,
+    job: Job,
+    engine: Engine,
+    manifest: Manifest | None,
+    *,
+    level: str,
+    force: bool,
+    safety: bool,
+    where: str,
 ) -> Plan:
     """Verify the backup, look at what is there, and say what would be done. Changes nothing.
 
@@ -62,7 +70,7 @@ def plan(
     filled = sum(present.values()) > 0
     steps = [f"verify {path}: {report.verdict} ({report.level})"]
     if filled and safety:
-        steps.append(f"keep what is there now ({_total(present)}) in {path.parent / BEFORE_RESTORE}")
+        steps.append(f"keep what is there now ({_total(present)}) in {job.directory / BEFORE_RESTORE}")
     elif filled:
         steps.append(f"throw away what is there now ({_total(present)})")
     promised = manifest.get("counts") if manifest else None

@@ -58,7 +58,14 @@ def bring_back(database: Database, made: Made, name: str | None = None) -> resto
     target = database.database if name is None else name
     where = "" if database.kind.whole_server else target
     plan = restores.plan(
-        made.path, database.connect(target), made.manifest, level="full", force=False, safety=True, where="here"
+        made.path,
+        database.job,
+        database.connect(target),
+        made.manifest,
+        level="full",
+        force=False,
+        safety=True,
+        where="here",
     )
     return restores.restore(
         made.path, database.job, database.kind, lambda part: database.connect(part), where, made.manifest, plan

@@ -93,14 +93,14 @@ def test_with_a_manifest_every_change_of_bytes_is_seen(made: Made, level: str, f
         assert look(made, level)["verdict"] == "bad"
 
 
-def agree(made: Made, server: Server, **options: Any) -> subject.Plan:
+def agree(made: Made, job: Job, server: Server, **options: Any) -> subject.Plan:
     defaults: dict[str, Any] = {"level": "quick", "force": False, "safety": True, "where": "here"}
     manifest = options.pop("manifest", made.manifest)
-    return subject.plan(made.path, connector(server)("shop"), manifest, **(defaults | options))
+    return subject.plan(made.path, job, connector(server)("shop"), manifest, **(defaults | options))
 
 
 def bring_back(made: Made, job: Job, server: Server, **options: Any) -> subject.Restored:
-    plan = agree(made, server, **options)
+    plan = agree(made, job, server, **options)
     return subject.restore(made.path, job, FakeEngine, connector(server), "shop", made.manifest, plan)
 
 
@@ -126,7 +126,7 @@ def test_safety_can_be_declined(made: Made, job: Job) -> None:
 
 def test_a_plan_changes_nothing(made: Made, job: Job) -> None:
     server = Server(data={"t.a": 9})
-    plan = agree(made, server)
+    plan = agree(made, job, server)
     assert (server.data, server.dumps) == ({"t.a": 9}, 0)
     assert plan.steps == [
         f"verify {made.path}: ok (quick)",
@@ -140,10 +140,10 @@ def test_a_bad_backup_is_not_restored_unless_forced(made: Made, job: Job) -> Non
     made.path.write_bytes(made.path.read_bytes().replace(b"3", b"4"))
     server = Server(data={})
     with pytest.raises(BackupError, match=r"is bad, and nothing was restored: sha256: .*force"):
-        agree(made, server)
+        agree(made, job, server)
     with pytest.raises(BackupError, match="is not proven, and nothing was restored"):
-        agree(made, server, manifest=None)
-    assert agree(made, server, force=True).report.verdict == "bad"
+        agree(made, job, server, manifest=None)
+    assert agree(made, job, server, force=True).report.verdict == "bad"
     assert server.data == {}
 
 
