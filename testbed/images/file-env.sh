@@ -32,9 +32,13 @@ run_init_files() {
     for file in /docker-entrypoint-initdb.d/*; do
         [ -e "$file" ] || continue
         echo "$0: running $file"
-        case $file in
-            *.sh) if [ -x "$file" ]; then "$file"; else . "$file"; fi ;;
-            *) "$1" "$file" ;;
-        esac
+        if [ "${file%.sh}" = "$file" ]; then
+            "$1" "$file"
+        elif [ -x "$file" ]; then
+            "$file"
+        else
+            # shellcheck source=/dev/null
+            . "$file"
+        fi
     done
 }

@@ -23,14 +23,13 @@ if [ ! -s "$data/PG_VERSION" ]; then
     initdb --pgdata="$data.initialising" --username=mongodb --auth=peer --encoding=UTF8 --locale=C.UTF-8 --data-checksums
     mv "$data.initialising" "$data"
 fi
-mkdir -p -m 0700 "$sockets"
+[ -d "$sockets" ] || mkdir -m 0700 "$sockets"
 # Small: the container has 512 MB for both.
 postgres -D "$data" -c listen_addresses= -c unix_socket_directories="$sockets" -c shared_buffers=48MB \
     -c max_connections=40 -c jit=off -c autovacuum_max_workers=1 -c log_checkpoints=off &
 postgres=$!
 ferretdb=
-stop() { kill -TERM ${ferretdb:-$postgres} 2> /dev/null || true; }
-trap stop TERM INT
+trap 'kill -TERM "${ferretdb:-$postgres}" 2> /dev/null || true' TERM INT
 until pg_isready --quiet --host="$sockets" --username=mongodb --dbname=postgres; do
     kill -0 "$postgres" 2> /dev/null || exit 1
     sleep 0.1

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from app.settings import Settings
 
 Document = dict[str, Any]
 TIMEOUT = 2  # seconds that a database has to answer
+PATIENCE = 3  # seconds that a health check waits for all of them
 LISTED = 50
 
 
@@ -124,28 +126,33 @@ class Stores:
         self.redis = redis.Redis.from_url(
             settings.redis_url, decode_responses=True, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
         )
-        self._mongo: MongoClient[Document] | None = None
+        self.snippets: Snippets = PostgresSnippets(self.postgres)
+        self._probes: dict[str, Callable[[], object]] = {"postgres": self._ask_postgres, "redis": self.redis.ping}
         if settings.mongo_url:
-            milliseconds = TIMEOUT * 1000
-            self._mongo = MongoClient(
-                settings.mongo_url, serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds, maxPoolSize=8
+            client: MongoClient[Document] = MongoClient(
+                settings.mongo_url,
+                serverSelectionTimeoutMS=TIMEOUT * 1000,
+                connectTimeoutMS=TIMEOUT * 1000,
+                maxPoolSize=8,
             )
-        self.snippets: Snippets = MongoSnippets(self._mongo) if self._mongo else PostgresSnippets(self.postgres)
+            self.snippets = MongoSnippets(client)
+            # A ping is answered before the password is looked at; a list of collections is not.
+            self._probes["mongo"] = client.get_default_database("snippetly").list_collection_names
+        self._answers: dict[str, Future[object]] = {}
+        self._threads = ThreadPoolExecutor(len(self._probes), thread_name_prefix="health")
 
     def health(self) -> dict[str, str]:
         """Ask every database something that it must know a client for. Returns ``ok`` or what is wrong, by name."""
-        probes: dict[str, Callable[[], object]] = {"postgres": self._ask_postgres, "redis": self.redis.ping}
-        if self._mongo:
-            # A ping is answered before the password is looked at; a list of collections is not.
-            probes["mongo"] = self._mongo.get_default_database("snippetly").list_collection_names
-        answers = {}
-        for name, probe in probes.items():
-            try:
-                probe()
-                answers[name] = "ok"
-            except Exception as error:  # a driver may fail in any way: the answer is that it did
-                answers[name] = type(error).__name__
-        return answers
+        answers = {name: self._asked(name) for name in self._probes}
+        wait(answers.values(), timeout=PATIENCE)
+        return {name: outcome(answer) for name, answer in answers.items()}
+
+    def _asked(self, name: str) -> Future[object]:
+        # One question at a time: those to a database that has gone away take long to fail.
+        answer = self._answers.get(name)
+        if answer is None or answer.done():
+            answer = self._answers[name] = self._threads.submit(self._probes[name])
+        return answer
 
     def _ask_postgres(self) -> None:
         with self.postgres.connection() as connection:
@@ -173,6 +180,14 @@ class Stores:
     def session_ended(self, session: str) -> bool:
         """Whether somebody has logged out of it."""
         return bool(self.redis.exists(f"ended:{session}"))
+
+
+def outcome(answer: Future[object]) -> str:
+    """Return ``ok``, or what is wrong with the database that was asked."""
+    if not answer.done():
+        return f"no answer in {PATIENCE} s"
+    error = answer.exception()
+    return type(error).__name__ if error else "ok"
 
 
 def now() -> str:
