@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
             "root": request.root,
             "state": request.state,
             "validate": request.validate,
-            "_payload": place,
+            "payload": place,
         }
         done: dict[str, Any] = self._execute_module(
             module_name="mainstay.platform.config_tree", module_args=arguments, task_vars=task_vars

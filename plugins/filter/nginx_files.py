@@ -11,7 +11,7 @@ version_added: 0.1.0
 author: "Mainstay contributors (@mainstay-platform)"
 description:
   - Gives, for each site that has a domain, its configuration and its headers as entries of
-    M(mainstay.platform.config_tree#module).
+    M(mainstay.platform.config_tree).
   - Routes and rate limits are merged, so that each path is one location.
 positional: _input, headers
 options:

@@ -104,6 +104,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  payload:
+    description: Where the action plugin put the contents on the server. Not for use in a task.
+    type: path
 attributes:
   check_mode:
     support: full
@@ -208,7 +211,7 @@ def validate(module: AnsibleModule, steps: Plan) -> None:
 
 def entries_from(module: AnsibleModule) -> list[Entry]:
     """The entries that the action plugin transferred."""
-    payload = module.params["_payload"]
+    payload = module.params["payload"]
     if not payload:
         module.fail_json(
             msg="config_tree works through its action plugin: call it as the task mainstay.platform.config_tree"
@@ -255,7 +258,7 @@ def main() -> None:
             },
             "validate": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "_payload": {"type": "path"},
+            "payload": {"type": "path"},
         },
         supports_check_mode=True,
     )
