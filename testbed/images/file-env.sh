@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # Read by the entry points of the database images.
 
 # file_env NAME [DEFAULT]: exports NAME from itself or from the file that NAME_FILE names.

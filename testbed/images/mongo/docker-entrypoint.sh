@@ -18,6 +18,11 @@ if [ -z "$MONGO_INITDB_ROOT_USERNAME" ] || [ -z "$MONGO_INITDB_ROOT_PASSWORD" ];
     exit 1
 fi
 
+# Whoever holds the lock is alone with the data. The pid file of a PostgreSQL that was killed says nothing then: in a new
+# container its number may well be that of another process, and PostgreSQL would refuse to start.
+exec 9> /data/db/mongod.lock
+flock --nonblock 9 || { echo "error: another container uses this data: /data/db/mongod.lock" >&2; exit 1; }
+rm -f "$data/postmaster.pid"
 if [ ! -s "$data/PG_VERSION" ]; then
     rm -rf "$data.initialising"
     initdb --pgdata="$data.initialising" --username=mongodb --auth=peer --encoding=UTF8 --locale=C.UTF-8 --data-checksums
