@@ -80,7 +80,7 @@ class ActionModule(ActionBase):
             self._loader.get_basedir(),
             *map(os.path.dirname, found.values()),
         ]
-        places = list(dict.fromkeys(place for path in search for place in (os.path.join(path, "templates"), path)))
+        places = list(dict.fromkeys(place for path in search for place in (f"{path}/templates", path)))
         templar = self._templar.copy_with_new_env(searchpath=places, available_variables=base)
         texts = {src: trust_as_template(self._loader.get_text_file_contents(path)) for src, path in found.items()}
         for source in request.sources:
