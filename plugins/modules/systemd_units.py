@@ -149,12 +149,13 @@ def main() -> None:
         module.fail_json(msg=f"The server has no unit {', '.join(absent)}: install its package first")
 
     steps = units.plan(wanted, before)
-    reload: list[tuple[str, list[str]]] = [("daemon-reload", [])] if any(before[n].stale for n in names) else []
+    if any(before[n].stale for n in names):
+        steps = units.with_reload(steps)
     after = before
     if not module.check_mode:
-        after = carry_out(module, reload + steps, names)
+        after = carry_out(module, steps, names)
     # What systemd refused by a unit's own condition has changed nothing.
-    commands = [" ".join(["systemctl", verb, *targets]) for verb, targets in reload + units.promising(steps, after)]
+    commands = [" ".join(["systemctl", verb, *targets]) for verb, targets in units.promising(steps, after)]
     module.exit_json(
         changed=bool(commands),
         commands=commands,

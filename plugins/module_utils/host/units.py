@@ -116,6 +116,12 @@ def plan(units: Iterable[Wanted], status: Mapping[str, Status]) -> list[tuple[st
     return [(verb, names) for verb, names in verbs.items() if names]
 
 
+def with_reload(steps: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
+    """Have systemd read its files again on the way: after stops, since a unit whose file is gone would fail instead."""
+    stops = [step for step in steps if step[0] == "stop"]
+    return [*stops, ("daemon-reload", []), *(step for step in steps if step[0] != "stop")]
+
+
 def promising(steps: Iterable[tuple[str, list[str]]], status: Mapping[str, Status]) -> list[tuple[str, list[str]]]:
     """Leave out of a plan the starts that systemd last refused by a condition of the unit: they change nothing."""
     kept = [(verb, [n for n in names if verb != "start" or not status[n].held_back]) for verb, names in steps]

@@ -128,3 +128,10 @@ def test_describe():
     assert units.describe({"a": OFF, "b": NONE}, ["systemctl start a"]) == (
         "a: inactive, disabled\nb: inactive, no unit file\nwould run: systemctl start a\n"
     )
+
+
+def test_units_are_stopped_by_what_started_them() -> None:
+    steps = [("disable", ["a"]), ("stop", ["a", "b"]), ("start", ["c"])]
+    expected = [("stop", ["a", "b"]), ("daemon-reload", []), ("disable", ["a"]), ("start", ["c"])]
+    assert units.with_reload(steps) == expected
+    assert units.with_reload([]) == [("daemon-reload", [])]
