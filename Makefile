@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration lint molecule bench docs testbed-up testbed-status testbed-down clean lock
+.PHONY: help setup demo test unit integration site sanity lint molecule bench docs testbed-up testbed-status testbed-down clean lock
 
 # Of the servers that `molecule` builds. Ubuntu (noble) needs its package mirrors in reach.
 RELEASES ?= trixie bookworm
@@ -21,7 +21,7 @@ setup: ## Install everything needed, into the checkout (and distribution package
 demo: setup ## A bare server becomes a running, backed-up, watched product, and is proven to be one
 	@testbed/demo
 
-test: setup lint unit integration molecule ## Everything: set-up, lint, unit, integration, the whole site on Debian 13 and 12
+test: setup lint unit site ## What CI runs: set-up, lint, unit, and the site on Debian 13 as seen from outside
 
 unit: setup ## Unit tests: offline, under a minute
 	@pytest tests/unit -n 2 -q
@@ -32,6 +32,15 @@ integration: setup ## Tests of modules and roles that need the test bed
 
 lint: setup ## Linters and type checks
 	@tests/lint.sh
+
+site: setup ## A bare server by site.yml, then looked at from outside: TLS, ports, the product, a reboot
+	@testbed/bed server down snippetly-prod
+	@testbed/bed up
+	@ansible-playbook site.yml -i inventories/prod -i testbed/inventory --limit snippetly
+	@pytest tests/acceptance/test_1_outside.py tests/acceptance/test_2_product.py -q
+
+sanity: setup ## ansible-test sanity
+	@tests/sanity.sh
 
 molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
 	@testbed/bed up --no-servers

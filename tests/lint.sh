@@ -20,4 +20,3 @@ check shellcheck shellcheck "${shell[@]}"
 if [ -e .cache/go/unavailable ]; then echo "actionlint    not here: the Go modules cannot be had"; else check actionlint actionlint; fi
 check antsibull antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 check changelog antsibull-changelog lint
-check sanity tests/sanity.sh

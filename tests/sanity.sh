@@ -11,15 +11,18 @@ git ls-files -z --cached --others --exclude-standard -- \
   plugins roles playbooks meta tests/unit tests/sanity tests/config.yml galaxy.yml README.md changelogs COPYING |
   tar --create --null --files-from=- --ignore-failed-read | tar --extract --directory "$copy"
 cd "$copy"
-mkdir -p .ansible/test/cache
 git init -q .
 git add -A
-cat > .ansible/test/cache/get_pip_24_2.py <<'PY'
+# ansible-test keeps its cache at home: give it one of its own, and leave pip's settings where they are.
+home=${copy%/ansible_collections/*}-home
+mkdir -p "$home/.ansible/test/cache"
+cat > "$home/.ansible/test/cache/get_pip_24_2.py" <<'PY'
 import subprocess
 import sys
 
 subprocess.run([sys.executable, "-m", "ensurepip", "--upgrade"], check=True)
 PY
+export XDG_CONFIG_HOME=${XDG_CONFIG_HOME:-$HOME/.config} HOME=$home
 export PATH="$venv/bin:$PATH" ANSIBLE_COLLECTIONS_PATH="${copy%/ansible_collections/*}"
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 exec ansible-test sanity --python "$version" --color "$([ -t 1 ] && echo yes || echo no)" "$@"
