@@ -32,7 +32,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.messages
     excerpt,
     refusal,
 )
-from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import Order, Plan, other, plan
+from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import Order, Plan, other, plan, projects
 from ansible_collections.mainstay.platform.plugins.module_utils.release.state import Release, State
 
 SLOTS = ("blue", "green")
@@ -101,7 +101,7 @@ class Engine:
 
     def plan(self, order: Order) -> Plan:
         """Return what there is to do for an order of the inventory."""
-        return plan(order, self.state, self.docker.containers(*self._projects()), self.options.force)
+        return plan(order, self.state, self.docker.containers(*projects(self.app)), self.options.force)
 
     def rollback_order(self, target: Release) -> Order:
         """Return the order that an earlier release was started with. Raises ReleaseError."""
@@ -164,7 +164,7 @@ class Engine:
         """Remove everything but data, or that too with ``purge``; returns what was, or would be, removed."""
         with self._lock(create=not dry):
             removed = []
-            running = self.docker.containers(*self._projects()) if self.docker.program else []
+            running = self.docker.containers(*projects(self.app)) if self.docker.program else []
             for project in dict.fromkeys(container.project for container in running):
                 removed.append(f"project {project}")
                 if not dry:
@@ -414,9 +414,6 @@ class Engine:
         for path in self.places.databases(self.app).glob("secrets/*"):
             found += path.read_text(encoding="utf-8").splitlines()[:1]
         return found
-
-    def _projects(self) -> list[str]:
-        return [f"{self.app}-{part}" for part in ("data", *SLOTS)]
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")

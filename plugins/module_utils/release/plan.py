@@ -89,6 +89,20 @@ def plan_rollback(state: State, wanted: str | None) -> Release:
     return target
 
 
+def projects(app: str) -> list[str]:
+    """Return the Compose projects that an app may have."""
+    return [f"{app}-{part}" for part in ("data", "blue", "green")]
+
+
+def amiss(state: State, running: Sequence[Container]) -> list[str]:
+    """Say what of that which serves does not run as it should."""
+    app, serving, data = state["app"], state["serving"], state["data"]
+    return [
+        *(_amiss(f"{app}-data", data["images"], running) if data else []),
+        *(_amiss(_project(app, serving["slot"]), serving["images"], running) if serving else []),
+    ]
+
+
 def _hold(order: Order, state: State) -> str | None:
     bad, serving = state["rolled_back"], state["serving"]
     if not bad or not serving or order["id"] == serving["id"]:

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.release import state as states
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container
-from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import Plan, plan, plan_rollback
+from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import (
+    Plan,
+    amiss,
+    plan,
+    plan_rollback,
+)
 
 DATA = {"project": "shop-data", "id": "d1", "images": {"db": "postgres:17"}}
 
@@ -178,3 +183,10 @@ def test_rollback(wanted: str | None, expected: str) -> None:
 def test_rollback_that_cannot_be(known: states.State, wanted: str | None, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         plan_rollback(known, wanted)
+
+
+def test_amiss() -> None:
+    known = {**SERVING, "data": {"id": "d1", "images": DATA["images"]}}
+    assert amiss(known, [BLUE, DB]) == []
+    assert amiss(known, []) == ["db is missing", "web is missing"]
+    assert amiss(state(), []) == []
