@@ -81,6 +81,7 @@ attributes:
     description: V(plan), V(rollback) and V(absent) say what would happen; the other steps do nothing.
   diff_mode:
     support: full
+    description: What runs or would run, and what stops, a line each.
 """
 
 EXAMPLES = r"""

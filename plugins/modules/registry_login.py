@@ -42,6 +42,7 @@ attributes:
     description: A login that would be tried is reported as a change; whether it is right is not known before.
   diff_mode:
     support: full
+    description: The registries that are logged in to or out of, a line each; never a password.
 """
 
 EXAMPLES = r"""

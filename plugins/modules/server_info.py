@@ -102,10 +102,9 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
 
 STATE = Path("/var/lib/mainstay/app_stack")
 CERTIFICATES = Path("/etc/mainstay/tls")
@@ -181,9 +180,9 @@ def backup(job: dict[str, Any]) -> dict[str, Any]:
 def targets() -> dict[str, Any]:
     """How many targets Prometheus reaches; empty where it does not run."""
     try:
-        with urlopen(TARGETS, timeout=5) as answer:
+        with open_url(TARGETS, timeout=5, use_proxy=False) as answer:
             active = json.load(answer)["data"]["activeTargets"]
-    except (URLError, OSError):
+    except OSError:
         return {}
     down = sorted(f"{item['labels']['job']} {item['labels']['instance']}" for item in active if item["health"] != "up")
     return {"up": len(active) - len(down), "total": len(active), "down": down}
