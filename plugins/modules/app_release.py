@@ -240,7 +240,9 @@ class Steps:
 
     def finish(self) -> dict[str, Any]:
         """Retire what served before."""
-        return {"changed": True, "msg": self.engine(self.params["app"]).finish()}
+        for warning in self.engine(self.params["app"]).finish():
+            self.module.warn(warning)
+        return {"changed": True}
 
     def undo(self) -> dict[str, Any]:
         """Remove the candidate."""

@@ -32,7 +32,14 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.messages
     excerpt,
     refusal,
 )
-from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import Order, Plan, other, plan, projects
+from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import (
+    Order,
+    Plan,
+    leftovers,
+    other,
+    plan,
+    projects,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.release.state import Release, State
 
 SLOTS = ("blue", "green")
@@ -113,13 +120,18 @@ class Engine:
                 f"{self.app}: {target['id']} cannot be brought back: {path} cannot be read ({error})"
             ) from error
 
+    def _plan_back(self) -> Plan:
+        running = self.docker.containers(*projects(self.app))
+        tidy = leftovers(self.app, self.state, running)
+        return Plan(self.app, release=True, slot=other(self.state["serving"]["slot"]), tidy=tidy)
+
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def start(self, order: Order, rollback: bool = False) -> Started:
         """Do everything up to the point where the candidate may have the traffic. Raises ReleaseError."""
         with self._lock():
             serving = self.state["serving"]
-            todo = Plan(self.app, release=True, slot=other(serving["slot"])) if rollback else self.plan(order)
+            todo = self._plan_back() if rollback else self.plan(order)
             done = Started(changed=todo.pending, slot=todo.slot, before=serving and serving["slot"], text=todo.text)
             self._fetch(order, todo, rollback)
             for project in todo.tidy:
@@ -135,8 +147,12 @@ class Engine:
                 done.candidate = True
             return done
 
-    def finish(self) -> str:
-        """Watch the candidate, which has the traffic now, then retire what served before. Raises ReleaseError."""
+    def finish(self) -> list[str]:
+        """Watch the candidate, which has the traffic now, then retire what served before. Raises ReleaseError.
+
+        Once the candidate serves nothing is an error any more; what could not be removed is returned, and the next
+        run removes it.
+        """
         with self._lock():
             candidate, before = self._switched(), self.state["serving"]
             release = candidate["release"]
@@ -149,10 +165,14 @@ class Engine:
                 self._save({**self.state, "candidate": {**candidate, "reason": refused.reason}})
                 raise ReleaseError(self._message(release, refused, _NEXT)) from refused
             self._save(states.served(self.state, self._stamp(), self.options.keep))
-            if before:
-                self.docker.down(f"{self.app}-{before['slot']}")
-            self._prune()
-            return f"{self.app}: {release['id']} serves in slot {release['slot']}"
+            left = []
+            try:
+                if before:
+                    self.docker.down(f"{self.app}-{before['slot']}")
+                self._prune()
+            except (ReleaseError, OSError) as error:
+                left.append(f"{self.app}: {release['id']} serves, but what served before could not be removed: {error}")
+            return left
 
     def undo(self, reason: str) -> None:
         """Remove the candidate and bring back what was stopped for it."""

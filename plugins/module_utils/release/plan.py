@@ -57,7 +57,7 @@ def plan(order: Order, state: State, running: Sequence[Container], force: bool =
     elif serving:
         result.slot = serving["slot"]
         result.repair = _amiss(_project(order["app"], serving["slot"]), serving["images"], running)
-    result.tidy = _leftovers(order["app"], state, running)
+    result.tidy = leftovers(order["app"], state, running)
     result.text += [f"databases: {why}" for why in result.data]
     result.text += [f"{serving['id']}: {why}" for why in result.repair] if serving else []
     result.text += [f"remove {project}, which a run that was cut off has left behind" for project in result.tidy]
@@ -144,7 +144,8 @@ def _amiss(project: str, images: Mapping[str, str], running: Sequence[Container]
     return reasons
 
 
-def _leftovers(app: str, state: State, running: Sequence[Container]) -> list[str]:
+def leftovers(app: str, state: State, running: Sequence[Container]) -> list[str]:
+    """Return the projects of slots that run and do not serve."""
     serving = state["serving"]
     wanted = _project(app, serving["slot"]) if serving else None
     projects = {container.project for container in running}

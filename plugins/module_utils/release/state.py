@@ -65,7 +65,7 @@ def served(state: State, now: str, keep: int) -> State:
     after = {
         **state,
         "serving": release,
-        "released": kept[:keep],
+        "released": kept[: max(keep, 1)],
         "candidate": None,
         "refused": None,
         "rolled_back": bad,

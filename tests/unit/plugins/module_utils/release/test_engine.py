@@ -456,3 +456,30 @@ def test_absent(shop: Shop, purge: bool, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (shop.places.data / "shop").exists() is not purge
     assert states.known(shop.places.state) == []
     assert shop.engine().absent(purge, dry=True) == ["network shop-data"], "the table knows every network"
+
+
+def test_what_cannot_be_removed_is_no_reason_to_undo_a_release_that_serves(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.release("v1")
+    shop.engine().start(shop.order("v2"))
+
+    def stuck(name: str) -> None:
+        raise ReleaseError("device is busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.docker, "down", stuck)
+        assert "v2-a serves, but what served before could not be removed: device is busy" in shop.engine().finish()[0]
+    assert shop.state["serving"]["id"] == "v2-a"
+    assert shop.engine().plan(shop.order("v2")).tidy == ["shop-blue"]
+
+
+def test_rollback_cleans_up_after_a_run_that_was_cut_off(shop: Shop) -> None:
+    shop.release("v1")
+    shop.release("v2")
+    shop.engine().start(shop.order("v3"))
+    engine = shop.engine()
+    engine.start(engine.rollback_order(states.previous(shop.state)), rollback=True)  # type: ignore[arg-type]
+    shop.engine().finish()
+    assert shop.running() == BLUE
+    assert {item.image for name, item in shop.docker.table.items() if "blue" in name} == {"web:v1@sha256:aa"}

@@ -38,6 +38,7 @@ def ids(state: states.State) -> list[str]:
         pytest.param(("v1-a",), 5, ["v1-a"], None, id="first"),
         pytest.param(("v1-a", "v2-a"), 5, ["v2-a", "v1-a"], "v1-a", id="second"),
         pytest.param(("v1-a", "v2-a", "v3-a"), 2, ["v3-a", "v2-a"], "v2-a", id="old ones are forgotten"),
+        pytest.param(("v1-a", "v2-a"), 0, ["v2-a"], None, id="what serves is always kept"),
         pytest.param(("v1-a", "v2-a", "v1-a"), 5, ["v1-a", "v2-a"], "v2-a", id="an old one again"),
     ],
 )
