@@ -59,10 +59,10 @@ testbed-status: setup ## The test bed in one look
 	@testbed/bed status
 
 testbed-down: ## Stop the test bed; what is cached stays
-	@testbed/bed down
+	@if [ -x .venv/bin/python ]; then testbed/bed down; fi
 
 clean: ## Remove every container, network, volume and process of ours, and what was built
-	@testbed/bed clean
+	@if [ -x .venv/bin/python ]; then testbed/bed clean; fi
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 lock: ## Compile the requirements again, at newer versions

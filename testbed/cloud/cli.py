@@ -61,6 +61,7 @@ def clean(args: argparse.Namespace) -> None:
     """Leave no container, network, volume, image or process of ours behind."""
     down(args)
     if engine_answers():
+        services.logout()
         for volume in docker("volume", "ls", "--quiet", "--filter", f"label={LABEL}").split():
             docker("volume", "rm", volume)
         ours = docker("image", "ls", "--all", "--quiet", "--filter", f"label={LABEL}").split()

@@ -273,6 +273,11 @@ def login() -> None:
     )  # fmt: skip
 
 
+def logout() -> None:
+    """Forget the login, which Docker keeps in the user's home."""
+    docker("logout", f"127.0.0.1:{REGISTRY_PORT}", check=False)
+
+
 def all_up() -> None:
     """Bring every service up; Pebble's root is fetched anew when Pebble was started."""
     network_up()
