@@ -9,7 +9,7 @@ check() {
   printf '%-14s' "$name"
   if log=$("$@" 2>&1); then echo ok; else printf 'failed: %s\n%s\n' "$*" "$log"; exit 1; fi
 }
-mapfile -t shell < <(git ls-files -z | xargs -0 grep -lIE '^#!(/usr/bin/env bash|/bin/(ba)?sh)' -- || true)
+mapfile -t shell < <(git ls-files -z -- ':!*.j2' | xargs -0 grep -lIE '^#!(/usr/bin/env bash|/bin/(ba)?sh)' -- || true)
 mapfile -t python < <(git ls-files -z -- testbed benchmarks tests | xargs -0 grep -lIE '^#!.*\.venv/bin/python' -- || true)
 check ruff ruff check . "${python[@]}"
 check format ruff format --check . "${python[@]}"
