@@ -180,18 +180,18 @@ class Redis:
         return findings
 
     def _native(self, path: Path, findings: Findings) -> Check:
+        said = ""
+        command = ["redis-check-rdb", "/dev/stdin"]
         try:
             with (
                 path.open("rb") as file,
-                self._place.running(
-                    ["redis-check-rdb", "/dev/stdin"], source=file, timeout=self._target.timeout
-                ) as tool,
+                self._place.running(command, source=file, timeout=self._target.timeout) as tool,
             ):
                 said = tool.stdout.read().decode(errors="replace")
-                if tool.process.wait() == 1 and (error := _ERROR.search(said)):
-                    return Check("redis-check-rdb", BAD, error["what"])
-        except ToolError as error:
-            return Check("redis-check-rdb", NOT_VERIFIED, str(error))
+        except ToolError as failure:
+            if error := _ERROR.search(said):
+                return Check("redis-check-rdb", BAD, error["what"])
+            return Check("redis-check-rdb", NOT_VERIFIED, str(failure))
         read = _READ.search(said)
         keys = None if findings.counts is None else sum(findings.counts.values())
         if read and keys is not None and int(read[1]) != keys:

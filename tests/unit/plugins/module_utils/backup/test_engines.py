@@ -133,3 +133,40 @@ def test_info_of_redis() -> None:
     assert redis.parse_info(text) == {"loading": "0", "rdb_last_bgsave_status": "ok"}
     keyspace = "# Keyspace\r\ndb0:keys=17,expires=2,avg_ttl=0\r\ndb3:keys=1,expires=0,avg_ttl=0,subexpiry=0\r\n"
     assert redis.parse_keyspace(keyspace) == {"db0": 17, "db3": 1}
+
+
+# redis-check-rdb 7.0 and 8.0.
+SOUND = "[offset 0] Checking RDB file /dev/stdin\n[offset 694] Checksum OK\n[info] 18 keys read\n"
+DAMAGED = (
+    "[offset 151] Selecting DB ID 0\n--- RDB ERROR DETECTED ---\n[offset 25056] RDB CRC error\n[info] 18 keys read\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("says", "status", "verdict", "reason"),
+    [
+        pytest.param(SOUND, 0, OK, "checksum right, 18 keys read", id="sound"),
+        pytest.param(DAMAGED, 1, BAD, "[offset 25056] RDB CRC error", id="damaged"),
+        pytest.param(SOUND.replace("18", "17"), 0, BAD, "it read 17 keys, there are 18", id="other keys"),
+        pytest.param(
+            SOUND.replace("Checksum OK", "RDB file was saved with checksum disabled: no check performed."),
+            0,
+            OK,
+            "structure right; no checksum to check",
+            id="no checksum",
+        ),
+        pytest.param("", 0, NOT_VERIFIED, "it did not speak of the checksum: ", id="silent"),
+        pytest.param(
+            "oops\n", 3, NOT_VERIFIED, "redis-check-rdb in this host failed with status 3: it said nothing", id="broken"
+        ),
+    ],
+)
+def test_what_redis_check_rdb_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, status: int, verdict: str, reason: str
+) -> None:
+    tool = tmp_path / "redis-check-rdb"
+    tool.write_text(f"#!/bin/sh\ncat >/dev/null\ncat <<'END'\n{says}END\nexit {status}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    check = ENGINES["redis"](Target(HERE)).examine(Path(__file__).parent / "fixtures" / "redis-7.0.rdb").checks[-1]
+    assert (check.verdict, check.reason) == (verdict, reason)
