@@ -17,7 +17,7 @@ verb=$1; shift
 case $verb in
     ps) project=${2#label=com.docker.compose.project=}; grep -lE "^running" "$project"-* 2>/dev/null; true ;;
     stop) for name; do echo exited > "$name"; done ;;
-    start) for name; do [ -f "$name.broken" ] && echo "running unhealthy" > "$name" || echo "running healthy" > "$name"; done ;;
+    start) for name; do echo "running $([ -f "$name.broken" ] && echo unhealthy || echo healthy)" > "$name"; done ;;
     inspect) shift 2; for name; do printf '/%s\\t%s\\n' "$name" "$(cat "$name")"; done ;;
 esac
 """
