@@ -42,19 +42,10 @@ def engine(args: argparse.Namespace) -> None:
     engine_up() if args.verb == "up" else engine_down()
 
 
-def containers() -> list[str]:
-    """Names of the bed's containers."""
-    return docker("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}").split()
-
-
 def down(_: argparse.Namespace) -> None:
     """Remove every container and the network; images, volumes of the registries and secrets stay."""
-    if not engine_answers():
-        return
-    if names := containers():
-        docker("rm", "--force", "--volumes", *names)
-    for network in docker("network", "ls", "--quiet", "--filter", f"label={LABEL}").split():
-        docker("network", "rm", network)
+    if engine_answers():
+        services.remove_containers_and_networks()
 
 
 def clean(args: argparse.Namespace) -> None:

@@ -117,7 +117,7 @@ def table() -> list[Service]:
             AZURITE,
             10000,
             {"environment": f"AZURITE_ACCOUNTS={ACCOUNT}:{key}\n"},
-            options=("--volume", f"{MODULES}:/opt/node_modules:ro", "--volume", "mainstay-bed-azurite:/data"),
+            options=("--volume", f"{MODULES}:/opt/node_modules:ro", "--volume", f"mainstay-bed-azurite-{owner()}:/data"),
             tls=True,
         ),
         Service(
@@ -140,13 +140,30 @@ def table() -> list[Service]:
     ]
 
 
+def owner() -> str:
+    """Tells this checkout's bed from another's on the same machine: their names are the same, their keys are not."""
+    return authority.secret("bed", 4)
+
+
 def network_up() -> None:
-    """The bed's own network, dual stack."""
+    """The bed's own network, dual stack; a bed that another checkout left running makes room."""
     if docker("network", "ls", "--quiet", "--filter", f"name=^{NETWORK}$"):
-        return
+        if docker("network", "inspect", "-f", '{{index .Labels "mainstay.owner"}}', NETWORK) == owner():
+            return
+        print("bed: another checkout's test bed is in the way and is taken down", flush=True)
+        remove_containers_and_networks()
     subnets = [flag for subnet in SUBNETS for flag in ("--subnet", subnet)]
     subnets += [flag for gateway in GATEWAYS for flag in ("--gateway", gateway)]
-    docker("network", "create", "--ipv6", *subnets, "--ip-range", DYNAMIC, "--label", LABEL, NETWORK)
+    labels = ["--label", LABEL, "--label", f"mainstay.owner={owner()}"]
+    docker("network", "create", "--ipv6", *subnets, "--ip-range", DYNAMIC, *labels, NETWORK)
+
+
+def remove_containers_and_networks() -> None:
+    """Take the bed down; images, volumes and secrets stay."""
+    if names := docker("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}").split():
+        docker("rm", "--force", "--volumes", *names)
+    for network in docker("network", "ls", "--quiet", "--filter", f"label={LABEL}").split():
+        docker("network", "rm", network)
 
 
 def up(service: Service) -> bool:
