@@ -12,7 +12,7 @@ CACHE = ROOT / ".cache"
 STATE = TESTBED / ".state"
 SECRETS = STATE / "secrets"
 INVENTORY = TESTBED / "inventory"
-MODULES = TESTBED / "toolchain" / "node_modules"
+MODULES = (TESTBED / "toolchain" / "node_modules").resolve()
 
 NETWORK = "mainstay-bed"
 SUBNETS = ("172.30.77.0/24", "fd77::/64")
