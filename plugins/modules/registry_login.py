@@ -94,7 +94,7 @@ def main() -> None:
     present, docker = module.params["state"] == "present", Docker()
     changed, errors = [], []
     try:
-        config = read_config(Path("~/.docker/config.json").expanduser())
+        config = read_config(Path.home() / ".docker" / "config.json")
         for item in module.params["registries"]:
             kept = logged_in(config, item["host"])
             if kept == (f"{item['username']}:{item['password']}" if present else None):

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -119,7 +118,7 @@ def orderly_end() -> Iterator[None]:
     """Let a signal end the block like an exception, so that partial files and running tools go with it."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
+        raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:

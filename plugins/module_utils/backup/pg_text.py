@@ -83,22 +83,22 @@ class RestoreText:
         data = self._rest + chunk
         position = 0
         while position < len(data):
-            following = self._rows(data, position) if self._table is not None else self._line(data, position)
+            table = self._table
+            following = self._line(data, position) if table is None else self._rows(table, data, position)
             if following == position:
                 break
             position = following
         self._rest = data[position:]
 
-    def _rows(self, data: bytes, position: int) -> int:
+    def _rows(self, table: str, data: bytes, position: int) -> int:
         """Count rows up to the end mark, or as far as the piece goes."""
-        assert self._table is not None
         if not self._inside_line and data.startswith(_END, position):
             end = position
         else:
             found = data.find(b"\n" + _END, position)
             end = found + 1 if found >= 0 else -1
         if end >= 0:
-            self.counts[self._table] += data.count(b"\n", position, end)
+            self.counts[table] += data.count(b"\n", position, end)
             self._digest.update(data[position : end + len(_END)])
             self._table = None
             self._inside_line = False
@@ -106,7 +106,7 @@ class RestoreText:
         # The end mark may be cut in two: its line break and its first two bytes stay for the next piece.
         end = max(position, len(data) - len(_END))
         if end > position:
-            self.counts[self._table] += data.count(b"\n", position, end)
+            self.counts[table] += data.count(b"\n", position, end)
             self._digest.update(data[position:end])
             self._inside_line = data[end - 1 : end] != b"\n"
         return end

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 
@@ -53,14 +53,12 @@ class Running:
     @property
     def stdout(self) -> IO[bytes]:
         """What the tool prints."""
-        assert self.process.stdout is not None
-        return self.process.stdout
+        return cast("IO[bytes]", self.process.stdout)
 
     @property
     def stdin(self) -> IO[bytes]:
         """Where an interactive tool takes its orders."""
-        assert self.process.stdin is not None
-        return self.process.stdin
+        return cast("IO[bytes]", self.process.stdin)
 
     def errors(self) -> str:
         """All of standard error."""

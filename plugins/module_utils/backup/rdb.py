@@ -132,7 +132,7 @@ class _Reader:
         return self.take(length).decode(errors="replace")
 
     def parts(self, shape: str, count: int = 1) -> None:
-        for _ in range(count):
+        for _turn in range(count):
             for part in shape:
                 if part == "s":
                     self.skip_string()
@@ -157,10 +157,10 @@ class _Reader:
         self.parts("nnn")
         if generation >= 2:
             self.parts("nnnnn")
-        for _ in range(self.length()):
+        for _group in range(self.length()):
             self.parts("snn" if generation < 2 else "snnn")
             self.parts("dddn", self.length())
-            for _ in range(self.length()):
+            for _consumer in range(self.length()):
                 self.parts("sd" if generation < 3 else "sdd")
                 self.parts("dd", self.length())
 

@@ -121,7 +121,7 @@ def arrange(client: Client, blobs: Iterable[Any]) -> tuple[list[StoredObject], l
 def find(client: Client, name: str) -> StoredObject | None:
     """The object of this name, or None. One HEAD and, where the credential may list, one list. Raises BlobError."""
 
-    def absent(failure: Failure, _: bool) -> str | None:
+    def absent(failure: Failure, _repeated: bool) -> str | None:
         return "absent" if failure.status == 404 and failure.code != "ContainerNotFound" else None
 
     seen = client.call(f"look at '{name}'", client.blob(name).get_blob_properties, needs="r", lost=absent)
@@ -149,8 +149,12 @@ def read(client: Client, name: str, limit: int = 64 * plan.MIB) -> bytes:
 
 
 def read_index(client: Client, found: StoredObject) -> list[dict[str, Any]]:
-    """The parts of an object, in order: name, size and md5 (hexadecimal) each. Raises BlobError for a damaged list."""
-    assert found.index is not None
+    """The parts of an object, in order: name, size and md5 (hexadecimal) each; none of a plain blob.
+
+    Raises BlobError for a damaged list.
+    """
+    if found.index is None:
+        return []
     try:
         index = json.loads(read(client, found.index))
         parts: list[dict[str, Any]] = [

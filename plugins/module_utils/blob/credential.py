@@ -138,12 +138,12 @@ def resolve(
     """
     given = {key: str(value) for key, value in (credential or {}).items() if value not in (None, "")}
     errors = []
-    kind = given.pop("kind", None)
+    kind = given.pop("kind", "")
     if connection_string:
-        if given or kind not in (None, "connection_string"):
+        if given or kind not in ("", "connection_string"):
             errors.append("connection_string: give it or credential, not both")
         kind, given = "connection_string", {"connection_string": connection_string}
-    if kind is None:
+    if not kind:
         errors.append(f"credential.kind: missing (one of {', '.join(KINDS)})")
     elif kind not in KINDS:
         errors.append(f"credential.kind: {kind!r} is not one of {', '.join(KINDS)}")
@@ -155,7 +155,6 @@ def resolve(
         ]
     if errors:
         raise ValueError("\n".join(errors))
-    assert kind is not None
     if kind == "connection_string":
         return _of_connection_string(account_url, given["connection_string"])
     return _endpoint(_checked_url(account_url), kind, given)

@@ -153,7 +153,7 @@ class _Fetch:
         self.client, self.found, self.descriptor, self.done = client, found, descriptor, done
         self.fetched = self.resumed = 0
         self._progress, self._lock = progress, threading.Lock()
-        self.parts = read_index(client, found) if found.parts else []
+        self.parts = read_index(client, found)
         # A digest of ours says how to cut, so that it can be computed from the ranges as they come.
         self.range = plan.digest_block_size(found.digest) or RANGE
 
@@ -248,7 +248,7 @@ class _Fetch:
                     f"'{self.found.name}' in container '{self.client.container}' is not what it should be: "
                     f"its {what} is {actual}, expected {expected}; the destination is unchanged"
                 )
-        result.verified = " and ".join(what for what, _, _ in checks) or "not_verified: the store keeps no digest of it"
+        result.verified = " and ".join(check[0] for check in checks) or "not_verified: the store keeps no digest of it"
 
     def _whole(self, algorithm: str) -> str:
         digest = hashlib.new(algorithm, usedforsecurity=False)

@@ -100,7 +100,7 @@ class Store:
         found = catalogue.find(self._fresh(), self.prefix + name)
         if found is None:
             raise BlobError(f"There is no object '{self.prefix + name}' in container '{self._client.container}'")
-        blobs = [part["name"] for part in catalogue.read_index(self._client, found)] if found.parts else [found.name]
+        blobs = [part["name"] for part in catalogue.read_index(self._client, found)] or [found.name]
         return b"".join(catalogue.read(self._client, blob) for blob in blobs)
 
     def unfinished(self, prefix: str = "") -> list[Unfinished]:

@@ -146,7 +146,7 @@ class _Job:
     def look(self) -> tuple[plan.Fingerprint, str] | None:
         """What the store has under this name. One HEAD."""
 
-        def refused(failure: Failure, _: bool) -> str | None:
+        def refused(failure: Failure, _repeated: bool) -> str | None:
             if failure.code == "BlobNotFound" or (failure.status == 404 and failure.code != "ContainerNotFound"):
                 return "absent"
             if failure.forbidden and self.client.endpoint.allows("r") is None:
@@ -273,16 +273,16 @@ class _Job:
 
         pieces = plan.blocks(self.source.size, size)
         done = each(send, pieces, self.options.concurrency, self.client.stop)
-        result.digest = plan.tree_digest((md5 for md5, _ in done), size)
+        result.digest = plan.tree_digest((md5 for md5, _name in done), size)
         self.checksum(result)
         self.source.unchanged()
-        self.commit(result, [name for _, name in done])
+        self.commit(result, [name for _md5, name in done])
         result.verified = f"Content-MD5 of each of {len(done)} blocks, checked by the service"
 
     def held(self) -> dict[str, int]:
         """Uncommitted blocks that the service holds of earlier attempts, ours or others': id and size."""
 
-        def absent(failure: Failure, _: bool) -> tuple[list[Any], list[Any]] | None:
+        def absent(failure: Failure, _repeated: bool) -> tuple[list[Any], list[Any]] | None:
             unreadable = failure.forbidden and self.client.endpoint.allows("r") is None
             return ([], []) if failure.status == 404 or unreadable else None
 

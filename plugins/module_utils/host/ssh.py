@@ -42,7 +42,7 @@ def parse_effective(text: str) -> dict[str, list[str]]:
     """Parse ``sshd -T``: values by lower-case keyword; a keyword may come more than once (``port``)."""
     values: dict[str, list[str]] = {}
     for line in text.splitlines():
-        keyword, _, value = line.partition(" ")
+        keyword, _space, value = line.partition(" ")
         values.setdefault(keyword.lower(), []).append(value.strip())
     return values
 

@@ -71,7 +71,7 @@ def _is_url(text: str) -> bool:
 
 
 def _is_host_port(text: str) -> bool:
-    host, _, port = text.rpartition(":")
+    host, _colon, port = text.rpartition(":")
     return bool(host) and port.isdigit() and 0 < int(port) < 65536
 
 

@@ -100,8 +100,8 @@ def commit(plan: Plan, record_path: str) -> None:
         made: list[Path] = []
         try:
             for step in plan.steps:
-                if step.action == "write":
-                    _prepare(step, made)
+                if step.action == "write" and step.entry is not None:
+                    _prepare(step, step.entry, made)
             before = read_record(record_path)
             _save_record(record, before | plan.record)
         except BaseException:
@@ -180,10 +180,8 @@ def _discard(path: Path) -> None:
         path.unlink()
 
 
-def _prepare(step: Step, made: list[Path]) -> None:
+def _prepare(step: Step, entry: Entry, made: list[Path]) -> None:
     """Write what a step needs beside its place; what is made for it is appended to `made`."""
-    entry = step.entry
-    assert entry is not None
     place = Path(step.path)
     if entry.kind == "directory":
         place.mkdir(0o700)
@@ -209,11 +207,10 @@ def _materialise(entry: Entry, place: Path, uid: int | None, gid: int | None) ->
 
 def _take(step: Step, place: Path, prepared: Path) -> None:
     """Take one step at `place`; content comes from `prepared`, or is made there where both are the same."""
-    if step.action == "remove":
+    entry = step.entry
+    if entry is None:
         _discard(place)
         return
-    entry = step.entry
-    assert entry is not None
     if step.action == "attributes":
         os.chown(place, _number(step.uid), _number(step.gid))
         place.chmod(entry.mode)

@@ -170,7 +170,7 @@ def test_where_one_file_ends_and_the_next_begins_counts(image: Image) -> None:
 
 def test_contents_walks_folders(image: Image) -> None:
     changed(image, "app/__pycache__/main.pyc", "x")
-    assert [(dest, content) for dest, content, _ in contents({"z": b"last", **image.files})] == [
+    assert [(dest, content) for dest, content, _mode in contents({"z": b"last", **image.files})] == [
         ("app/main.py", b"print(1)\n"),
         ("entry", b"#!/bin/sh\n"),
         ("z", b"last"),

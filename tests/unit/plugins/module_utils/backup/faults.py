@@ -43,7 +43,7 @@ def append_zeros(data: bytes, dice: random.Random, block: int = BLOCK) -> bytes:
 
 def swap(data: bytes, dice: random.Random, block: int = BLOCK) -> bytes:
     while True:
-        first, second = sorted(dice.randrange(max(1, len(data) // block)) * block for _ in range(2))
+        first, second = sorted(dice.randrange(max(1, len(data) // block)) * block for _each in range(2))
         a, b = data[first : first + block], data[second : second + block]
         if a != b and len(a) == len(b) and first != second:
             return data[:first] + b + data[first + block : second] + a + data[second + block :]
@@ -65,7 +65,7 @@ def crc64(data: bytes) -> int:
     crc = 0xFFFFFFFFFFFFFFFF
     for byte in data:
         crc ^= byte
-        for _ in range(8):
+        for _bit in range(8):
             crc = (crc >> 1) ^ (0xC96C5795D7870F42 if crc & 1 else 0)
     return crc ^ 0xFFFFFFFFFFFFFFFF
 
@@ -89,7 +89,7 @@ MAGIC = bytes.fromhex("6de29981")
 
 
 def header(name: str, **more: object) -> bytes:
-    database, _, collection = name.partition(".")
+    database, _dot, collection = name.partition(".")
     return bson(**{"db": database, "collection": collection, "EOF": False, "CRC": 0, **more})
 
 
@@ -97,7 +97,7 @@ def archive(collections: dict[str, list[bytes]], *, interleaved: bool = False, w
     """An archive as mongodump writes it, not compressed."""
     out = MAGIC + bson(concurrent_collections=4, version="0.1", server_version="7.0.5", tool_version="100.9.4")
     for name in collections:
-        database, _, collection = name.partition(".")
+        database, _dot, collection = name.partition(".")
         out += bson(db=database, collection=collection, metadata="{}", size=0, type="collection")
     out += TERMINATOR
     parts = {name: [docs[:1], docs[1:]] if interleaved else [docs] for name, docs in collections.items()}

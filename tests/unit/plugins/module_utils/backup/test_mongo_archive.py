@@ -19,7 +19,7 @@ GOOD = {
     "shop.snippets": SNIPPETS,
     "shop.empty": [],
     "shop.with space ü": [faults.bson(a=1)],
-    "other.incompressible": [faults.bson(x=DICE.randbytes(300).hex()) for _ in range(20)],
+    "other.incompressible": [faults.bson(x=DICE.randbytes(300).hex()) for _each in range(20)],
 }
 COUNTS = {"shop.snippets": 40, "shop.empty": 0, "shop.with space ü": 1, "other.incompressible": 20}
 
@@ -44,7 +44,7 @@ def test_counts_do_not_depend_on_how_the_bytes_arrive(interleaved: bool, size: i
 def test_every_fault_of_the_file_is_seen(fault: str) -> None:
     good = faults.packed(faults.archive(GOOD))
     dice = random.Random(fault)
-    for _ in range(100):
+    for _attempt in range(100):
         with pytest.raises(ArchiveError):
             read(faults.FAULTS[fault](good, dice))
 

@@ -117,7 +117,7 @@ def test_a_guarded_tool_dies_with_whoever_started_it(tmp_path: Path) -> None:
 
 
 def test_a_guarded_tool_is_nice() -> None:
-    assert int(HERE.run(["nice"])) + 10 == int(HERE.run(["nice"], guarded=True))
+    assert min(int(HERE.run(["nice"])) + 10, 19) == int(HERE.run(["nice"], guarded=True))
 
 
 @pytest.mark.parametrize(

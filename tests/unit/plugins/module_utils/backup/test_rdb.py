@@ -118,7 +118,7 @@ def test_faults_end_in_an_answer(path: Path, fault: str) -> None:
     """Whatever the damage, the walk ends with one of its own errors or with counts."""
     good = path.read_bytes()
     dice = random.Random(fault)
-    for _ in range(200):
+    for _attempt in range(200):
         try:
             read(faults.FAULTS[fault](good, dice))
         except (rdb.RdbError, rdb.UnknownFormat):

@@ -87,7 +87,7 @@ def test_without_a_manifest_nothing_is_proven(made: Made, level: str) -> None:
 def test_with_a_manifest_every_change_of_bytes_is_seen(made: Made, level: str, fault: str) -> None:
     dice = random.Random(fault)
     good = made.path.read_bytes()
-    for _ in range(30):
+    for _attempt in range(30):
         bad = faults.FAULTS[fault](good, dice) if fault not in ("zero", "drop", "swap") else good[::-1]
         made.path.write_bytes(bad)
         assert look(made, level)["verdict"] == "bad"

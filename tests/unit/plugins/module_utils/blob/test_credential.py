@@ -1,6 +1,5 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: E501  one case a line
 from __future__ import annotations
 
 import datetime
@@ -56,28 +55,69 @@ def test_sas_times(text: str, expected: datetime.datetime | None) -> None:
 @pytest.mark.parametrize(
     ("account_url", "given", "connection_string", "url", "account", "kind"),
     [
-        pytest.param(URL + "/", {"kind": "account_key", "account_key": KEY}, None, URL, "snipback", "account_key", id="key"),
         pytest.param(
-            "https://azurite.test:10000/snipback", {"kind": "sas", "sas": SAS}, None,
-            "https://azurite.test:10000/snipback", "snipback", "sas", id="account in the path",
+            URL + "/", {"kind": "account_key", "account_key": KEY}, None, URL, "snipback", "account_key", id="key"
         ),
-        pytest.param(None, None, f"AccountName=a;AccountKey={KEY}", "https://a.blob.core.windows.net", "a", "account_key", id="portal's string"),
         pytest.param(
-            None, {"kind": "connection_string", "connection_string": f"BlobEndpoint=http://h:1/a/;AccountName=a;AccountKey={KEY}"}, None,
-            "http://h:1/a", "a", "account_key", id="endpoint in the string",
+            "https://azurite.test:10000/snipback",
+            {"kind": "sas", "sas": SAS},
+            None,
+            "https://azurite.test:10000/snipback",
+            "snipback",
+            "sas",
+            id="account in the path",
         ),
-        pytest.param(None, None, f"BlobEndpoint={URL};SharedAccessSignature={SAS[1:]}", URL, "snipback", "sas", id="SAS in the string"),
         pytest.param(
-            None, None, f"DefaultEndpointsProtocol=http;AccountName=a;EndpointSuffix=core.chinacloudapi.cn;AccountKey={KEY}",
-            "http://a.blob.core.chinacloudapi.cn", "a", "account_key", id="another cloud",
+            None,
+            None,
+            f"AccountName=a;AccountKey={KEY}",
+            "https://a.blob.core.windows.net",
+            "a",
+            "account_key",
+            id="portal's string",
+        ),
+        pytest.param(
+            None,
+            {
+                "kind": "connection_string",
+                "connection_string": f"BlobEndpoint=http://h:1/a/;AccountName=a;AccountKey={KEY}",
+            },
+            None,
+            "http://h:1/a",
+            "a",
+            "account_key",
+            id="endpoint in the string",
+        ),
+        pytest.param(
+            None,
+            None,
+            f"BlobEndpoint={URL};SharedAccessSignature={SAS[1:]}",
+            URL,
+            "snipback",
+            "sas",
+            id="SAS in the string",
+        ),
+        pytest.param(
+            None,
+            None,
+            f"DefaultEndpointsProtocol=http;AccountName=a;EndpointSuffix=core.chinacloudapi.cn;AccountKey={KEY}",
+            "http://a.blob.core.chinacloudapi.cn",
+            "a",
+            "account_key",
+            id="another cloud",
         ),
         pytest.param(URL, {"kind": "managed_identity"}, None, URL, "snipback", "managed_identity", id="identity"),
         pytest.param(
-            URL, {"kind": "service_principal", "tenant_id": "t", "client_id": "c", "client_secret": "geheim", "sas": None}, None,
-            URL, "snipback", "service_principal", id="principal, other fields empty",
+            URL,
+            {"kind": "service_principal", "tenant_id": "t", "client_id": "c", "client_secret": "geheim", "sas": None},
+            None,
+            URL,
+            "snipback",
+            "service_principal",
+            id="principal, other fields empty",
         ),
     ],
-)  # fmt: skip
+)
 def test_resolve(
     account_url: str | None,
     given: dict[str, Any] | None,
@@ -95,29 +135,117 @@ def test_resolve(
 @pytest.mark.parametrize(
     ("account_url", "given", "connection_string", "message"),
     [
-        pytest.param(URL, None, None, "credential.kind: missing (one of account_key, sas, connection_string, managed_identity, service_principal)", id="nothing"),
-        pytest.param(URL, {"kind": "password"}, None, "credential.kind: 'password' is not one of account_key, sas, connection_string, managed_identity, service_principal", id="unknown kind"),
-        pytest.param(URL, {"kind": "account_key"}, None, "credential.account_key: missing; kind account_key needs it", id="no key"),
         pytest.param(
-            URL, {"kind": "service_principal", "client_id": "c", "sas": "x"}, None,
+            URL,
+            None,
+            None,
+            "credential.kind: missing (one of account_key, sas, connection_string, managed_identity,"
+            " service_principal)",
+            id="nothing",
+        ),
+        pytest.param(
+            URL,
+            {"kind": "password"},
+            None,
+            "credential.kind: 'password' is not one of account_key, sas, connection_string, managed_identity,"
+            " service_principal",
+            id="unknown kind",
+        ),
+        pytest.param(
+            URL,
+            {"kind": "account_key"},
+            None,
+            "credential.account_key: missing; kind account_key needs it",
+            id="no key",
+        ),
+        pytest.param(
+            URL,
+            {"kind": "service_principal", "client_id": "c", "sas": "x"},
+            None,
             "credential.tenant_id: missing; kind service_principal needs it\n"
             "credential.client_secret: missing; kind service_principal needs it\n"
             "credential.sas: does not go with kind service_principal",
             id="all at once",
         ),
-        pytest.param(None, {"kind": "managed_identity"}, None, "account_url: missing (https://ACCOUNT.blob.core.windows.net)", id="no address"),
-        pytest.param(URL + SAS, {"kind": "managed_identity"}, None, "account_url: holds a credential; give the address alone, and the SAS as credential.sas", id="SAS in the address"),
-        pytest.param("snipback", {"kind": "managed_identity"}, None, "account_url: 'snipback' is not a URL (https://ACCOUNT.blob.core.windows.net)", id="a name"),
-        pytest.param(URL + "/a/b", {"kind": "managed_identity"}, None, f"account_url: '{URL}/a/b' goes beyond the account; the container is an option of its own", id="with container"),
-        pytest.param(URL, {"kind": "sas", "sas": "sp=c"}, None, "credential.sas: not a shared access signature: sv and sig missing", id="half a SAS"),
-        pytest.param(URL, {"kind": "sas", "sas": URL + SAS}, None, "credential.sas: this is a URL; give the part behind the question mark", id="a URL as SAS"),
-        pytest.param(URL, {"kind": "account_key", "account_key": "geheim!"}, None, "credential.account_key: not a key (keys are base64)", id="not base64"),
-        pytest.param(None, None, "geheim", "connection_string: not a connection string: it is made of KEY=VALUE, separated by semicolons", id="not a string"),
-        pytest.param(None, None, "AccountName=a", "connection_string: the connection string has neither AccountKey nor SharedAccessSignature", id="string without key"),
-        pytest.param(None, None, "AccountKey=geheim", "connection_string: the connection string names neither AccountName nor BlobEndpoint", id="string without account"),
-        pytest.param(URL, {"kind": "sas", "sas": SAS}, "AccountName=a;AccountKey=b", "connection_string: give it or credential, not both", id="both"),
+        pytest.param(
+            None,
+            {"kind": "managed_identity"},
+            None,
+            "account_url: missing (https://ACCOUNT.blob.core.windows.net)",
+            id="no address",
+        ),
+        pytest.param(
+            URL + SAS,
+            {"kind": "managed_identity"},
+            None,
+            "account_url: holds a credential; give the address alone, and the SAS as credential.sas",
+            id="SAS in the address",
+        ),
+        pytest.param(
+            "snipback",
+            {"kind": "managed_identity"},
+            None,
+            "account_url: 'snipback' is not a URL (https://ACCOUNT.blob.core.windows.net)",
+            id="a name",
+        ),
+        pytest.param(
+            URL + "/a/b",
+            {"kind": "managed_identity"},
+            None,
+            f"account_url: '{URL}/a/b' goes beyond the account; the container is an option of its own",
+            id="with container",
+        ),
+        pytest.param(
+            URL,
+            {"kind": "sas", "sas": "sp=c"},
+            None,
+            "credential.sas: not a shared access signature: sv and sig missing",
+            id="half a SAS",
+        ),
+        pytest.param(
+            URL,
+            {"kind": "sas", "sas": URL + SAS},
+            None,
+            "credential.sas: this is a URL; give the part behind the question mark",
+            id="a URL as SAS",
+        ),
+        pytest.param(
+            URL,
+            {"kind": "account_key", "account_key": "geheim!"},
+            None,
+            "credential.account_key: not a key (keys are base64)",
+            id="not base64",
+        ),
+        pytest.param(
+            None,
+            None,
+            "geheim",
+            "connection_string: not a connection string: it is made of KEY=VALUE, separated by semicolons",
+            id="not a string",
+        ),
+        pytest.param(
+            None,
+            None,
+            "AccountName=a",
+            "connection_string: the connection string has neither AccountKey nor SharedAccessSignature",
+            id="string without key",
+        ),
+        pytest.param(
+            None,
+            None,
+            "AccountKey=geheim",
+            "connection_string: the connection string names neither AccountName nor BlobEndpoint",
+            id="string without account",
+        ),
+        pytest.param(
+            URL,
+            {"kind": "sas", "sas": SAS},
+            "AccountName=a;AccountKey=b",
+            "connection_string: give it or credential, not both",
+            id="both",
+        ),
     ],
-)  # fmt: skip
+)
 def test_resolve_refuses(
     account_url: str | None, given: dict[str, Any] | None, connection_string: str | None, message: str
 ) -> None:

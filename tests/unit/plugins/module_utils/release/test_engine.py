@@ -53,7 +53,7 @@ class Table(Docker):
         return ""
 
     def containers(self, *projects: str) -> list[Container]:
-        return [container for _, container in sorted(self.table.items()) if container.project in projects]
+        return [container for _name, container in sorted(self.table.items()) if container.project in projects]
 
     def logs(self, container: str, secrets: Sequence[str]) -> list[str]:
         return ["the last line"]

@@ -89,7 +89,7 @@ class Engine:
 
 def gate(life: Callable[[float], Container | None], exec_code: int = 0) -> tuple[Gate, Time]:
     time = Time()
-    return Gate(cast("Docker", Engine(time, life, exec_code)), clock=time.clock, sleep=time.sleep), time
+    return Gate(cast(Docker, Engine(time, life, exec_code)), clock=time.clock, sleep=time.sleep), time
 
 
 def always(container: Container) -> Callable[[float], Container]:
@@ -170,7 +170,7 @@ def test_wait_looks_again_at_those_that_were_well_first() -> None:
 
     engine.containers = containers  # type: ignore[method-assign]
     with pytest.raises(RefusedError, match="web stopped and had to be started again"):
-        Gate(cast("Docker", engine), clock=time.clock, sleep=time.sleep).wait(
+        Gate(cast(Docker, engine), clock=time.clock, sleep=time.sleep).wait(
             "shop-blue", [Check("web"), Check("slow")]
         )
 

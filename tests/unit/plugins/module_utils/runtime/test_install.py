@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_only_what_a_server_needs_travels(checkout: Path) -> None:
-    assert [name for name, _ in archive.members(checkout)] == [
+    assert [name for name, _content in archive.members(checkout)] == [
         "galaxy.yml",
         "plugins/modules/a.py",
         "roles/r/tasks/main.yml",
