@@ -118,7 +118,12 @@ def table() -> list[Service]:
             AZURITE,
             10000,
             {"environment": f"AZURITE_ACCOUNTS={ACCOUNT}:{key}\n"},
-            options=("--volume", f"{MODULES}:/opt/node_modules:ro", "--volume", f"mainstay-bed-azurite-{owner()}:/data"),
+            options=(
+                "--volume",
+                f"{MODULES}:/opt/node_modules:ro",
+                "--volume",
+                f"mainstay-bed-azurite-{owner()}:/data",
+            ),
             tls=True,
         ),
         Service(

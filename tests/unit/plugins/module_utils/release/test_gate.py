@@ -170,9 +170,7 @@ def test_wait_looks_again_at_those_that_were_well_first() -> None:
 
     engine.containers = containers  # type: ignore[method-assign]
     with pytest.raises(RefusedError, match="web stopped and had to be started again"):
-        Gate(cast(Docker, engine), clock=time.clock, sleep=time.sleep).wait(
-            "shop-blue", [Check("web"), Check("slow")]
-        )
+        Gate(cast(Docker, engine), clock=time.clock, sleep=time.sleep).wait("shop-blue", [Check("web"), Check("slow")])
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
