@@ -51,7 +51,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "process list": "\n".join(sorted(processes)),
         "journal": outside.on_server("journalctl --no-pager -q -o cat"),
         "log files": outside.on_server(
-            "find /var/log -type f -not -path '*/journal/*' -exec cat {} + | strings -n 6; true"
+            "find /var/log -type f -not -path '*/journal/*' -exec zcat -f {} + | tr -c '[:print:]' '\\n'; true"
         ),
     }
 
