@@ -67,6 +67,15 @@ options:
     description:
       - Start of the names of the files. C(pg-backup), C(mongo-backup) or C(redis-backup) when not given.
     type: str
+  recipients:
+    description:
+      - Public keys of age (C(age1…)) or SSH (C(ssh-ed25519 …)) that backups are encrypted to. Whoever has one of the
+        private keys can open them; this server cannot.
+      - Not encrypted when empty. Needs the Python package C(pyrage), which the role P(mainstay.platform.runtime#role)
+        installs into C(/opt/mainstay/venv).
+    type: list
+    elements: str
+    default: []
 """
 
     TOOLS = r"""

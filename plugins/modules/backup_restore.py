@@ -44,6 +44,12 @@ options:
       - Restore a backup that is bad or not proven as far as that goes.
     type: bool
     default: false
+  identity:
+    description:
+      - What opens an encrypted backup - its own key, which P(mainstay.platform.backup_key#filter) takes out of the
+        manifest where the private key is, or the private key itself. It is used and not kept.
+      - The former is what a server should be given, since it opens this one backup and no other.
+    type: str
 extends_documentation_fragment:
   - mainstay.platform.backup
   - mainstay.platform.backup.tools
@@ -102,6 +108,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import opened
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import manifest_of
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import plan, restore
@@ -119,6 +126,7 @@ def main() -> None:
             level={"type": "str", "choices": ["quick", "full"], "default": "quick"},
             safety={"type": "bool", "default": True},
             force={"type": "bool", "default": False},
+            identity={"type": "str", "no_log": True},
         ),
         supports_check_mode=True,
     )
@@ -139,7 +147,7 @@ def main() -> None:
         database = params["into"] or next(iter((manifest or {}).get("databases") or job.databases), "")
         database = "" if kind.whole_server else database
         where = f"{job.engine} in {params['container'] or 'this host'}{f', database {database}' if database else ''}"
-        with shared.orderly_end():
+        with shared.orderly_end(), opened(path, params["identity"]) as content:
             agreed = plan(
                 path,
                 job,
@@ -149,13 +157,14 @@ def main() -> None:
                 force=params["force"],
                 safety=params["safety"],
                 where=where,
+                content=content,
             )
             if module.check_mode:
                 module.exit_json(
                     changed=True, plan=agreed.steps, counts=agreed.present, extra={}, compared=NOT_VERIFIED, safety="",
                     duration=0.0,
                 )  # fmt: skip
-            done = restore(path, job, kind, connect, database, manifest, agreed)
+            done = restore(content.path or path, job, kind, connect, database, manifest, agreed)
     except (BackupError, OSError) as error:
         module.fail_json(msg=f"restore of '{job.name}': {error}")
     module.exit_json(

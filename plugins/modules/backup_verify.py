@@ -16,6 +16,7 @@ description:
   - V(full) decodes every byte as well, checks all checksums that the format has, and counts rows, documents or keys. It
     needs the engine's tools for PostgreSQL and Redis, of at least the version that made the backup.
   - Without a manifest the verdict is never V(ok), since nobody knows what the backup should hold.
+  - Of an encrypted backup V(quick) needs no key. Without one V(full) gives V(not_verified).
 options:
   path:
     description:
@@ -37,6 +38,12 @@ options:
     description:
       - The manifest. C(PATH.manifest.json) when not given and there.
     type: path
+  identity:
+    description:
+      - What opens an encrypted backup - its own key, which P(mainstay.platform.backup_key#filter) takes out of the
+        manifest where the private key is, or the private key itself. It is used and not kept.
+      - The former is what a server should be given, since it opens this one backup and no other.
+    type: str
   max_age:
     description:
       - Seconds since the start of the backup above which it is bad. Not checked when not given.
@@ -97,9 +104,11 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import WrongKeyError, opened
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import manifest_of
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
+    NOT_VERIFIED,
     OK,
     BackupError,
     Check,
@@ -123,6 +132,7 @@ def main() -> None:
             engine={"type": "str", "choices": ["postgresql", "mongodb", "redis"]},
             level={"type": "str", "choices": ["quick", "full"], "default": "full"},
             manifest={"type": "path"},
+            identity={"type": "str", "no_log": True},
             max_age={"type": "int"},
             accept={"type": "list", "elements": "str", "choices": ["ok", "bad", "not_verified"], "default": ["ok"]},
         ),
@@ -141,15 +151,21 @@ def main() -> None:
         engine = params["engine"] or (manifest["engine"] if manifest else "")
         if not engine:
             module.fail_json(msg="engine: there is no manifest to take it from, so it must be named")
-        with shared.orderly_end():
-            report = verify(
-                path,
-                shared.tools(engine, params["container"], params["timeout"]),
-                params["level"],
-                manifest,
-                now=time.time(),
-                max_age=params["max_age"],
-            )
+        try:
+            with shared.orderly_end(), opened(path, params["identity"]) as content:
+                report = verify(
+                    path,
+                    shared.tools(engine, params["container"], params["timeout"]),
+                    params["level"],
+                    manifest,
+                    now=time.time(),
+                    max_age=params["max_age"],
+                    content=content,
+                )
+        except WrongKeyError as error:
+            report = Report(params["level"], [Check("encryption", NOT_VERIFIED, str(error))], Findings())
+        except BackupError as error:
+            report = Report(params["level"], [Check("encryption", BAD, str(error))], Findings())
     result = {
         "changed": False,
         "verdict": report.verdict,

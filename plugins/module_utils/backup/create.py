@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import crypt, files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine, Source
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
@@ -34,7 +35,10 @@ SPARE = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What is backed up, and where the file goes. ``prefix`` is the start of the file's name: ``pg-backup``."""
+    """What is backed up, and where the file goes. ``prefix`` is the start of the file's name: ``pg-backup``.
+
+    With ``recipients``, public keys of age, it is encrypted to them.
+    """
 
     name: str
     app: str
@@ -44,6 +48,7 @@ class Job:
     directory: Path
     prefix: str
     locks: Path
+    recipients: tuple[str, ...] = ()
 
     @property
     def lock(self) -> Path:
@@ -82,6 +87,11 @@ def expected_size(previous: dict[str, Any] | None, engine: Engine) -> tuple[int,
     return None if estimate is None else (estimate + SPARE, f"the database takes {files.size_text(estimate)}")
 
 
+def twice(size: int, why: str) -> tuple[int, str]:
+    """What encryption needs: the dump stays, without a name, until its encrypted copy is proven."""
+    return 2 * size, f"{why}, and it is there twice until it is encrypted"
+
+
 def source_check(source: Source, findings: Findings) -> Check:
     """Whether the file holds what the server said it had when it was dumped."""
     if findings.counts is None:
@@ -117,9 +127,8 @@ def file_names(job: Job, engine: type[Engine], started: float) -> list[tuple[str
     """Pairs of database and file name. Names of one database are those of row 0-31; several carry their database."""
     parts = pieces(job, engine)
     stamp = manifests.set_id(started)
-    return [
-        (part, f"{job.prefix}-{stamp}{f'-{_plain(part)}' if len(parts) > 1 else ''}{engine.suffix}") for part in parts
-    ]
+    end = engine.suffix + (crypt.SUFFIX if job.recipients else "")
+    return [(part, f"{job.prefix}-{stamp}{f'-{_plain(part)}' if len(parts) > 1 else ''}{end}") for part in parts]
 
 
 def _plain(name: str) -> str:
@@ -140,6 +149,8 @@ def create(
     Raises BackupError when the job is being worked on already, there is no room, the dump fails or is bad. Nothing is
     left then that looks like a backup, and older backups are as they were.
     """
+    if job.recipients:
+        crypt.parse_recipients(job.recipients)
     with files.lock(job.lock, f"backup job '{job.name}'"):
         files.private_directory(job.directory)
         for path in files.leftovers(job.directory):
@@ -166,15 +177,28 @@ def _piece(
     databases = [part] if part else list(job.databases)
     previous = next((item for item in reversed(earlier) if item.get("databases") == databases), None)
     if expected := expected_size(previous, engine):
-        files.check_room(job.directory, *expected)
+        files.check_room(job.directory, *(twice(*expected) if job.recipients else expected))
     began = max(started, clock())
-    with files.partial(job.directory, name) as file:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(files.partial(job.directory, name, nameless=bool(job.recipients)))
         source = engine.dump(file.write)
         file.close()
         findings = engine.examine(file.path)
         checks = [*findings.checks, source_check(source, findings)]
         if overall(checks) == BAD:
             raise BackupError(f"the dump is bad, and was thrown away: {describe(checks, BAD)}")
+        encryption = plain = None
+        if job.recipients:
+            bare, file = file, stack.enter_context(files.partial(job.directory, name))
+            sealed, key = crypt.seal(bare.path, file.write, job.recipients)
+            file.close()
+            checks.append(crypt.proof(file.path, key, bare.size, bare.sha256))
+            if overall(checks) == BAD:
+                raise BackupError(
+                    f"the backup did not survive its encryption, and was thrown away: {describe(checks, BAD)}"
+                )
+            encryption = sealed.as_dict()
+            plain = {"file": name.removesuffix(crypt.SUFFIX), "size": bare.size, "sha256": bare.sha256}
         manifest = manifests.build(
             identity={
                 "set": manifests.set_id(started),
@@ -192,6 +216,8 @@ def _piece(
             source=source,
             findings=findings,
             checks=checks,
+            encryption=encryption,
+            plain=plain,
         )
         # The manifest goes first: a manifest without a backup is nothing, a backup without one would look like one.
         with files.partial(job.directory, name + files.MANIFEST) as paper:

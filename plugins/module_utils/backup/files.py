@@ -45,7 +45,7 @@ class PartialFile:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as error:
-            raise _full(self.path.parent, self.size, error) from error
+            raise _full(self.target.parent, self.size, error) from error
 
     @property
     def sha256(self) -> str:
@@ -59,7 +59,7 @@ class PartialFile:
         try:
             os.fsync(self._fd)
         except OSError as error:
-            raise _full(self.path.parent, self.size, error) from error
+            raise _full(self.target.parent, self.size, error) from error
         finally:
             os.close(self._fd)
             self._fd = -1
@@ -85,10 +85,32 @@ def _full(directory: Path, written: int, error: OSError) -> BaseException:
     )
 
 
+class NamelessFile(PartialFile):
+    """A file that never has a name: whoever is killed leaves nothing of it. ``path`` works in this process alone."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        super().__init__(directory, name)
+        self.path.unlink()
+        self.path = Path(f"/proc/self/fd/{self._fd}")
+
+    def close(self) -> None:
+        """Nothing to be done: it is gone with its descriptor, and need not outlive a power cut."""
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def commit(self) -> None:
+        """Raises RuntimeError: it is there to be encrypted."""
+        raise RuntimeError("a file without a name cannot get one")
+
+
 @contextlib.contextmanager
-def partial(directory: Path, name: str) -> Iterator[PartialFile]:
+def partial(directory: Path, name: str, nameless: bool = False) -> Iterator[PartialFile]:
     """A partial file that is gone when the block ends without having committed it."""
-    file = PartialFile(directory, name)
+    file = (NamelessFile if nameless else PartialFile)(directory, name)
     try:
         yield file
     finally:

@@ -72,8 +72,14 @@ def build(
     source: Source,
     findings: Findings,
     checks: Sequence[Check],
+    encryption: dict[str, Any] | None = None,
+    plain: dict[str, Any] | None = None,
 ) -> Manifest:
-    """Put a manifest together. ``identity`` holds set, job, app, database, databases and engine."""
+    """Put a manifest together. ``identity`` holds set, job, app, database, databases and engine.
+
+    ``file``, ``size`` and ``sha256`` are of the file as it lies there; of an encrypted one ``plain`` has those of what
+    it decrypts to, and ``encryption`` what crypt.Sealed says.
+    """
     counts = findings.counts if findings.counts is not None else source.counts
     return {
         "format": FORMAT,
@@ -81,6 +87,8 @@ def build(
         "file": file,
         "size": size,
         "sha256": sha256,
+        "plain": plain,
+        "encryption": encryption,
         "started": timestamp(started),
         "finished": timestamp(finished),
         "duration": round(finished - started, 3),

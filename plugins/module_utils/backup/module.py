@@ -41,6 +41,7 @@ JOB_OPTIONS: dict[str, Any] = {
     "port": {"type": "int", "default": 0},
     "directory": {"type": "path"},
     "file_prefix": {"type": "str"},
+    "recipients": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -60,6 +61,7 @@ def job(params: Mapping[str, Any]) -> Job:
         directory=directory(params),
         prefix=params["file_prefix"] or PREFIXES[params["engine"]],
         locks=STATE,
+        recipients=tuple(params["recipients"]),
     )
 
 
@@ -106,6 +108,7 @@ def describe(made: Made) -> dict[str, Any]:
         "databases": manifest["databases"],
         "size": manifest["size"],
         "sha256": manifest["sha256"],
+        "encrypted": manifest["encryption"] is not None,
         "started": manifest["started"],
         "duration": manifest["duration"],
         "counts": manifest["counts"],

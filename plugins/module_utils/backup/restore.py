@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, Made, create
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import Content
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import Manifest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
@@ -57,12 +58,15 @@ def plan(
     force: bool,
     safety: bool,
     where: str,
+    content: Content | None = None,
 ) -> Plan:
-    """Verify the backup, look at what is there, and say what would be done. Changes nothing.
+    """Verify the backup, look at what is there, and say what would be done. Changes nothing. ``content`` as for verify.
 
     Raises BackupError when the backup is bad or not proven and ``force`` does not say that it is to be used anyway.
     """
-    report = verify(path, engine, level, manifest, now=time.time())
+    if content is not None and content.path is None:
+        raise BackupError(f"{path} is encrypted: give the key as identity (playbooks take it from backups_identity)")
+    report = verify(path, engine, level, manifest, now=time.time(), content=content)
     if report.verdict != OK and not force:
         word = "bad" if report.verdict == BAD else "not proven"
         raise BackupError(f"{path} is {word}, and nothing was restored: {report.reasons}. force uses it all the same")
@@ -88,7 +92,10 @@ def restore(
     manifest: Manifest | None,
     agreed: Plan,
 ) -> Restored:
-    """Carry a plan out. Raises BackupError when it fails, or when what is there afterwards is not what was promised."""
+    """Carry a plan out; ``path`` is the dump itself, decrypted.
+
+    Raises BackupError when it fails, or when what is there afterwards is not what was promised.
+    """
     begin = time.monotonic()
     engine = connect(database)
     with files.lock(job.lock, f"backup job '{job.name}'"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import Content
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import sha256_of, size_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import Manifest, moment
@@ -53,12 +54,23 @@ def verify(
     *,
     now: float,
     max_age: float | None = None,
+    content: Content | None = None,
 ) -> Report:
-    """Verify a backup file. ``manifest`` is None when there is none, ``max_age`` in seconds."""
+    """Verify a backup file. ``manifest`` is None when there is none, ``max_age`` in seconds.
+
+    ``content`` is what crypt.opened gives for an encrypted file. Where no key is, only its bytes are verified: that is
+    all of ``quick``, and leaves ``full`` not verified.
+    """
+    content = content or Content(path)
     checks = bytes_checks(path, manifest)
     if max_age is not None:
         checks.append(age_check(manifest, now, max_age))
-    findings = engine.examine(path) if level == "full" else engine.look(path)
+    checks += content.checks((manifest or {}).get("plain"))
+    if content.path is None:
+        if level == "full":
+            checks.append(Check("content", NOT_VERIFIED, "it is encrypted, and the key is not here"))
+        return Report(level, checks, Findings())
+    findings = engine.examine(content.path) if level == "full" else engine.look(content.path)
     checks += findings.checks
     if level == "full" and manifest is not None and overall(findings.checks) != BAD:
         checks += content_checks(manifest, findings)
