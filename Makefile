@@ -30,7 +30,7 @@ integration: setup ## Tests of modules and roles that need the test bed
 	@testbed/bed up
 	@pytest tests/integration -q
 
-lint: setup ## Linters and type checks
+lint: setup ## Linters, type checks and ansible-test sanity
 	@tests/lint.sh
 
 site: setup ## A bare server by site.yml, then looked at from outside: TLS, ports, the product, a reboot
@@ -39,7 +39,7 @@ site: setup ## A bare server by site.yml, then looked at from outside: TLS, port
 	@ansible-playbook site.yml -i inventories/prod -i testbed/inventory --limit snippetly
 	@pytest tests/acceptance/test_1_outside.py tests/acceptance/test_2_product.py -q
 
-sanity: setup ## ansible-test sanity
+sanity: setup ## ansible-test sanity alone
 	@tests/sanity.sh
 
 molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
