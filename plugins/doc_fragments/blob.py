@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Fragments ``mainstay.platform.blob`` and ``mainstay.platform.blob.attributes``."""
+    """Fragment ``mainstay.platform.blob``."""
 
     DOCUMENTATION = r"""
 options:
@@ -85,12 +85,4 @@ notes:
   - The libraries must be there for the Python that runs the module. The role C(mainstay.platform.runtime) provides
     one that has them; choose it with C(ansible_python_interpreter=/opt/mainstay/venv/bin/python) in the task's C(vars).
   - No message, result or log contains a credential.
-"""
-
-    ATTRIBUTES = r"""
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
 """

@@ -16,16 +16,10 @@ description:
     way to new privileges, within limits of memory and processes, on loopback ports only. Databases are on an internal
     network.
   - The result holds the secrets of the apps.
-  - Checks O(_input) first and fails with every error at once.
 positional: _input
-options:
-  _input:
-    description: The C(apps) list of the inventory; M(mainstay.platform.validate_apps) describes every field.
-    type: list
-    elements: dict
-    required: true
+extends_documentation_fragment:
+  - mainstay.platform.apps
 seealso:
-  - module: mainstay.platform.validate_apps
   - plugin: mainstay.platform.app_stack_tree
     plugin_type: filter
 """

@@ -10,16 +10,9 @@ author: Mainstay contributors (@mainstay-platform)
 description:
   - Gives one job for each database whose backup is not switched off.
   - The result holds the databases' passwords, so hand it on, never print it.
-  - Checks O(_input) first and fails with every error at once.
 positional: _input
-options:
-  _input:
-    description: The C(apps) list of the inventory; M(mainstay.platform.validate_apps) describes every field.
-    type: list
-    elements: dict
-    required: true
-seealso:
-  - module: mainstay.platform.validate_apps
+extends_documentation_fragment:
+  - mainstay.platform.apps
 """
 
 EXAMPLES = r"""

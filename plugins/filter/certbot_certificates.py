@@ -9,16 +9,9 @@ version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
   - Gives one certificate for each app with domains, for all of them.
-  - Checks O(_input) first and fails with every error at once.
 positional: _input
-options:
-  _input:
-    description: The C(apps) list of the inventory; M(mainstay.platform.validate_apps) describes every field.
-    type: list
-    elements: dict
-    required: true
-seealso:
-  - module: mainstay.platform.validate_apps
+extends_documentation_fragment:
+  - mainstay.platform.apps
 """
 
 EXAMPLES = r"""

@@ -11,16 +11,9 @@ description:
   - >-
     Gives HTTP and HTTPS where an app has domains, otherwise nothing. Services and databases never need an open
     port, since they listen on the loopback address or on internal networks only.
-  - Checks O(_input) first and fails with every error at once.
 positional: _input
-options:
-  _input:
-    description: The C(apps) list of the inventory; M(mainstay.platform.validate_apps) describes every field.
-    type: list
-    elements: dict
-    required: true
-seealso:
-  - module: mainstay.platform.validate_apps
+extends_documentation_fragment:
+  - mainstay.platform.apps
 """
 
 EXAMPLES = r"""

@@ -14,16 +14,9 @@ description:
   - >-
     A service is probed where its health path is reached through a route of its own. The age allowed is the
     longest time between two runs of the schedule and two hours more.
-  - Checks O(_input) first and fails with every error at once.
 positional: _input
-options:
-  _input:
-    description: The C(apps) list of the inventory; M(mainstay.platform.validate_apps) describes every field.
-    type: list
-    elements: dict
-    required: true
-seealso:
-  - module: mainstay.platform.validate_apps
+extends_documentation_fragment:
+  - mainstay.platform.apps
 """
 
 EXAMPLES = r"""

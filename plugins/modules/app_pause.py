@@ -31,7 +31,7 @@ options:
     type: int
     default: 180
 extends_documentation_fragment:
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.no_diff
 """
 
 EXAMPLES = r"""

@@ -16,13 +16,8 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment:
+  - mainstay.platform.attributes.read_only
 """
 
 EXAMPLES = r"""

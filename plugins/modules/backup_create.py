@@ -24,7 +24,7 @@ options:
 extends_documentation_fragment:
   - mainstay.platform.backup
   - mainstay.platform.backup.tools
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.no_diff
 seealso:
   - module: mainstay.platform.backup_verify
   - module: mainstay.platform.backup_restore

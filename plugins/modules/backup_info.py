@@ -18,7 +18,7 @@ options:
     type: list
     elements: str
 extends_documentation_fragment:
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.read_only
 """
 
 EXAMPLES = r"""

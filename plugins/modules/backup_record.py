@@ -66,7 +66,7 @@ options:
     type: path
     default: /var/lib/prometheus/node-exporter
 extends_documentation_fragment:
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.no_diff
 attributes:
   check_mode:
     details: Says which backups would go.

@@ -53,7 +53,7 @@ options:
 extends_documentation_fragment:
   - mainstay.platform.backup
   - mainstay.platform.backup.tools
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.no_diff
 attributes:
   check_mode:
     details: Verifies, looks at what is there and returns the plan.

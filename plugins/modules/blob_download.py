@@ -43,14 +43,11 @@ options:
     default: 4
 extends_documentation_fragment:
   - mainstay.platform.blob
-  - mainstay.platform.blob.attributes
+  - mainstay.platform.attributes.no_diff
   - ansible.builtin.files
 attributes:
   check_mode:
-    support: full
     details: Without the library it reports that it would download.
-  diff_mode:
-    support: none
 seealso:
   - module: mainstay.platform.blob_upload
 """

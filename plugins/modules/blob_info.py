@@ -21,12 +21,7 @@ options:
     default: ""
 extends_documentation_fragment:
   - mainstay.platform.blob
-  - mainstay.platform.blob.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
+  - mainstay.platform.attributes.read_only
 seealso:
   - module: mainstay.platform.blob_upload
 """

@@ -88,13 +88,10 @@ options:
     default: 8m
 extends_documentation_fragment:
   - mainstay.platform.blob
-  - mainstay.platform.blob.attributes
+  - mainstay.platform.attributes.no_diff
 attributes:
   check_mode:
-    support: full
     details: Looks at the store where the credential may read. Without the library it reports that it would upload.
-  diff_mode:
-    support: none
 seealso:
   - module: mainstay.platform.blob_download
   - module: mainstay.platform.blob_info

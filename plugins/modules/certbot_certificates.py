@@ -57,17 +57,9 @@ options:
     description:
       - Program on the server to run when other certificates are served than at its last success.
     type: path
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
+extends_documentation_fragment:
+  - mainstay.platform.attributes
+  - mainstay.platform.attributes.debian
 """
 
 EXAMPLES = r"""

@@ -43,18 +43,9 @@ options:
     type: list
     elements: dict
     default: []
-attributes:
-  check_mode:
-    description: Can run in check mode and return what it would return otherwise.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: N/A
-    details: It changes nothing.
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
+extends_documentation_fragment:
+  - mainstay.platform.attributes.read_only
+  - mainstay.platform.attributes.debian
 seealso:
   - module: mainstay.platform.ufw_rules
 """

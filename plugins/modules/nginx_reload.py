@@ -15,17 +15,9 @@ author:
 description:
   - Lets nginx test its configuration, reloads it and returns when every worker that takes connections has the new one.
   - A configuration that nginx refuses is an error with its own words, and the old one goes on serving.
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: none
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
+extends_documentation_fragment:
+  - mainstay.platform.attributes.no_diff
+  - mainstay.platform.attributes.debian
 """
 
 EXAMPLES = r"""

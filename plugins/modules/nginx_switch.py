@@ -28,18 +28,12 @@ options:
       - Slot to share of traffic, as whole numbers in any unit. A slot that is not named gets nothing.
     type: dict
     required: true
+extends_documentation_fragment:
+  - mainstay.platform.attributes
+  - mainstay.platform.attributes.debian
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
     details: On a server without the app's state it reports the change that it would make.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
 seealso:
   - module: mainstay.platform.nginx_upstreams
 """

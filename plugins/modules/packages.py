@@ -41,17 +41,9 @@ options:
       - Package lists older than this many seconds are fetched anew before something is installed.
     type: int
     default: 86400
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
+extends_documentation_fragment:
+  - mainstay.platform.attributes
+  - mainstay.platform.attributes.debian
 seealso:
   - module: ansible.builtin.apt
     description: Versions, C(.deb) files, upgrades.

@@ -43,12 +43,7 @@ options:
     description: Set by the action plugin. The collection on the server.
     type: path
 extends_documentation_fragment:
-  - mainstay.platform.blob.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
+  - mainstay.platform.attributes.no_diff
 """
 
 EXAMPLES = r"""

@@ -44,13 +44,8 @@ options:
       schedule:
         description: When the job runs, as a systemd calendar expression.
         type: str
-attributes:
-  check_mode:
-    description: Nothing is changed in either mode.
-    support: full
-  diff_mode:
-    description: Nothing is changed, so there is no diff.
-    support: none
+extends_documentation_fragment:
+  - mainstay.platform.attributes.read_only
 """
 
 EXAMPLES = r"""

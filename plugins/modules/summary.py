@@ -33,13 +33,8 @@ options:
         description: What it does.
         type: str
         required: true
-attributes:
-  check_mode:
-    description: Nothing is changed in either mode.
-    support: full
-  diff_mode:
-    description: Nothing is changed, so there is no diff.
-    support: none
+extends_documentation_fragment:
+  - mainstay.platform.attributes.read_only
 seealso:
   - module: mainstay.platform.server_info
 """

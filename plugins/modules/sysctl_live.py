@@ -25,13 +25,9 @@ options:
       - Values by key, as C(net.ipv4.tcp_syncookies).
     type: dict
     required: true
+extends_documentation_fragment:
+  - mainstay.platform.attributes
 attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: full
   platform:
     description: Target OS/families that can be operated against.
     support: full

@@ -42,18 +42,12 @@ options:
       - Seconds for which a unit that was just started must stay up.
     type: float
     default: 1.0
+extends_documentation_fragment:
+  - mainstay.platform.attributes
+  - mainstay.platform.attributes.debian
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
     details: Units whose package is not installed yet are reported as they would be changed.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
 seealso:
   - module: ansible.builtin.systemd_service
     description: One unit a call.

@@ -55,18 +55,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+extends_documentation_fragment:
+  - mainstay.platform.attributes
+  - mainstay.platform.attributes.debian
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
     details: Also where ufw is not installed yet.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
 seealso:
   - module: community.general.ufw
     description: One rule a call.
