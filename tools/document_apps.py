@@ -36,6 +36,7 @@ apps:
         rate_limits:
           - {path: /, rate: 10/s, burst: 20}
           - {path: /login, rate: 5/m}
+          - {path: /login/forgotten, rate: 2/h}
       - {name: worker, image: registry.example/shop-web, command: [./work], memory: 256m}
       - {name: migrate, image: registry.example/shop-web, command: [./migrate], memory: 256m, run: before_release}
     databases:
@@ -105,6 +106,7 @@ server is touched, and every error is reported at once:
 
 {checks}
 - {capacity}
+- {system}
 
 Secrets (`secrets`, `password`) and values of `env` are never quoted in an error.
 """
@@ -175,6 +177,13 @@ def module() -> str:
                 "description": ["What the server has. With it the limits of all apps are added up and compared."],
                 "type": "dict",
                 "suboptions": {field.name: option(field) for field in spec.SERVER.fields},
+            },
+            "system": {
+                "description": [
+                    "Distribution and version of the server, where they are known.",
+                    "With it, what the distribution lacks is refused.",
+                ],
+                "type": "str",
             },
         },
         "attributes": {
@@ -286,6 +295,7 @@ def page() -> str:
         structs="\n".join(tables),
         checks="\n".join(f"- {summary_of(check)}" for check in (*checks.APP_CHECKS, *checks.LIST_CHECKS)),
         capacity=summary_of(checks.check_capacity),
+        system=summary_of(checks.check_system),
     )
 
 

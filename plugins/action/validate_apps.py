@@ -16,7 +16,7 @@ class ActionModule(ActionBase):
 
     _requires_connection = False
     _supports_check_mode = True
-    _VALID_ARGS = frozenset(("apps", "server"))
+    _VALID_ARGS = frozenset(("apps", "server", "system"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return how many apps, domains, services and databases there are, or fail with every error."""
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
                 "'apps: []' makes a hardened server without apps."
             )
         try:
-            apps = load(self._task.args["apps"], self._task.args.get("server"))
+            apps = load(*(self._task.args.get(name) for name in ("apps", "server", "system")))
         except ModelError as error:
             raise AnsibleActionFail(explain(error.errors, host)) from None
         kinds = ("domains", "services", "databases")

@@ -13,7 +13,7 @@ description:
   - Gives, for each site that has a domain, its configuration and its headers as entries of
     M(mainstay.platform.config_tree).
   - Routes and rate limits are merged, so that each path is one location.
-positional: _input, headers
+positional: _input, headers, njs
 options:
   _input:
     description: The sites, as the role C(nginx) takes them.
@@ -24,10 +24,14 @@ options:
     description: Headers of a site that names none.
     type: dict
     required: true
+  njs:
+    description: Version of njs on the server; empty where it is not known. One that is too old for a limit is refused.
+    type: str
+    required: true
 """
 
 EXAMPLES = r"""
-files: "{{ nginx_sites | mainstay.platform.nginx_files(nginx_headers) }}"
+files: "{{ nginx_sites | mainstay.platform.nginx_files(nginx_headers, '0.8.9') }}"
 """
 
 RETURN = r"""
@@ -40,7 +44,16 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.module_utils.nginx.locations import files
+
+
+def nginx_files(sites: list[dict[str, Any]], headers: dict[str, str], njs: str) -> list[dict[str, Any]]:
+    """Files of the sites; AnsibleFilterError for a limit that cannot be had."""
+    try:
+        return files(sites, headers, njs)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:
@@ -48,4 +61,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by its name."""
-        return {"nginx_files": files}
+        return {"nginx_files": nginx_files}

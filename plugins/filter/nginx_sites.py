@@ -17,16 +17,9 @@ description:
   - >-
     An app without domains has an entry without domains as soon as it has metrics, for its upstream and its place
     at the metrics listener.
-  - Checks O(_input) first and fails with every error at once.
 positional: _input
-options:
-  _input:
-    description: The C(apps) list of the inventory; M(mainstay.platform.validate_apps) describes every field.
-    type: list
-    elements: dict
-    required: true
-seealso:
-  - module: mainstay.platform.validate_apps
+extends_documentation_fragment:
+  - mainstay.platform.apps
 """
 
 EXAMPLES = r"""
@@ -77,10 +70,10 @@ _value:
       elements: dict
       sample: [{location: /shop/web, upstream: shop_web, path: /metrics}]
     rate_limits:
-      description: Limits per client address, in the terms of nginx's C(limit_req).
+      description: Limits per client address, longest path first.
       type: list
       elements: dict
-      sample: [{path: /login, upstream: shop_web, zone: shop_0, rate: 5r/m, burst: 4}]
+      sample: [{path: /login, upstream: shop_web, zone: shop_7e93fba0, rate: 5/m, burst: 4}]
     headers:
       description: Response headers by name.
       type: dict

@@ -29,17 +29,9 @@ options:
       - Remove upstreams and states that no site names. Do so after the sites that referred to them are gone.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: debian
+extends_documentation_fragment:
+  - mainstay.platform.attributes
+  - mainstay.platform.attributes.debian
 seealso:
   - module: mainstay.platform.nginx_switch
 """
@@ -63,6 +55,11 @@ nginx_version:
   returned: always
   type: str
   sample: 1.26.3
+njs_version:
+  description: Version of njs in it, as the package says; empty when it is not installed.
+  returned: always
+  type: str
+  sample: 0.8.9
 stale:
   description: Apps and upstreams that no site names and that O(prune) would remove.
   returned: always
@@ -112,6 +109,7 @@ def main() -> None:
         changed=bool(changed),
         changed_files=[str(path) for path in changed],
         nginx_version=control.version(module.run_command) if module.get_bin_path("nginx") else "",
+        njs_version=control.njs_version(module.run_command),
         stale=stale,
         diff=[
             {

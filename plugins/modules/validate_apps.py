@@ -199,7 +199,8 @@ options:
               rate:
                 description:
                   - Requests that one client may make.
-                  - 'Requests per client and second or minute: C(10/s), C(5/m).'
+                  - 'Requests per client and time: C(10/s), C(5/m), C(2/h), C(1000/d), or C(20/15m): twenty
+                    in fifteen minutes.'
                 type: str
                 required: true
               burst:
@@ -402,6 +403,11 @@ options:
             C(6m).'
         type: str
         default: 1g
+  system:
+    description:
+      - Distribution and version of the server, where they are known.
+      - With it, what the distribution lacks is refused.
+    type: str
 attributes:
   check_mode:
     description: Nothing is changed in either mode.
@@ -439,6 +445,7 @@ EXAMPLES = r"""
 #         rate_limits:
 #           - {path: /, rate: 10/s, burst: 20}
 #           - {path: /login, rate: 5/m}
+#           - {path: /login/forgotten, rate: 2/h}
 #       - {name: worker, image: registry.example/shop-web, command: [./work], memory: 256m}
 #       - {name: migrate, image: registry.example/shop-web, command: [./migrate], memory: 256m, run: before_release}
 #     databases:

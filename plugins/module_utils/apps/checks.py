@@ -8,18 +8,21 @@ check speaks of what it cannot know. The first sentence of each docstring is its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .ports import SLOTS
 from .spec import ENGINES
-from .types import PASSWORD_LENGTH, human_size, split_image
+from .types import PASSWORD_LENGTH, SECONDS, human_size, split_image, windowed
 
 App = dict[str, Any]
 Problem = str
 Found = tuple[int, str]
 
 ACME_PATH = "/.well-known/acme-challenge/"
+# Distributions whose njs has no shared dictionaries.
+WITHOUT_WINDOWS = ("Debian 12", "Ubuntu 22.04")
 RESERVED_ENDINGS = ("-data", "-blue", "-green")
 
 
@@ -162,6 +165,19 @@ def metrics(app: App) -> Iterator[Problem]:
     for path, service in each(app, "services"):
         if service.get("metrics") and service["metrics"] in (service.get("routes") or []):
             yield f"{path}.metrics: '{service['metrics']}' is a route as well, and metrics are closed to the internet"
+
+
+def bursts(app: App) -> Iterator[Problem]:
+    """A rate that counts in hours, days or several seconds has no burst: its whole count may come at once."""
+    for path, service in each(app, "services"):
+        for index, limit in enumerate(service.get("rate_limits") or []):
+            if isinstance(limit, dict) and limit.get("rate") and "burst" in limit and windowed(limit["rate"]):
+                count = int(limit["rate"].split("/")[0])
+                if limit["burst"] != count - 1:
+                    reason = (
+                        f"means nothing with '{limit['rate']}', of which all {count} may come at once (leave it out)"
+                    )
+                    yield f"{path}.rate_limits[{index}].burst: {reason}"
 
 
 def rate_limits(app: App) -> Iterator[Problem]:
@@ -336,6 +352,7 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     health,
     metrics,
     rate_limits,
+    bursts,
     before_release,
     singleton_routes,
     images,
@@ -352,6 +369,27 @@ LIST_CHECKS: tuple[Callable[[list[App]], Iterator[Found]], ...] = (
     ports_once,
     backups_once,
 )
+
+
+def check_system(apps: list[App], system: str) -> list[str]:
+    """The server's distribution has what the apps ask for: a rate per hour needs njs 0.8, which Debian 12 lacks."""
+    if not any(system == old or system.startswith(f"{old}.") for old in WITHOUT_WINDOWS):
+        return []
+    return [
+        f"apps[{index}] '{app.get('name')}': {path}.rate_limits[{number}].rate: '{limit['rate']}' needs njs 0.8, "
+        f"which {system} does not have (write '{_per_minute(limit['rate'])}', or take a server with Debian 13)"
+        for index, app in enumerate(apps)
+        for path, service in each(app, "services")
+        for number, limit in enumerate(service.get("rate_limits") or [])
+        if isinstance(limit, dict) and limit.get("rate") and windowed(limit["rate"])
+    ]
+
+
+def _per_minute(rate: str) -> str:
+    """The nearest rate per minute that is at least as loose: ``2/h`` → ``1/m``."""
+    count, span = rate.split("/")
+    minutes = int(span[:-1] or 1) * SECONDS[span[-1]] / 60
+    return f"{max(1, math.ceil(int(count) / minutes))}/m"
 
 
 def memory_needed(apps: list[App]) -> tuple[int, int, str | None]:

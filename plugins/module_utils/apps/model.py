@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import ports
-from .checks import check_apps, check_capacity
+from .checks import check_apps, check_capacity, check_system
 from .spec import APP, ELSEWHERE, ENGINES, SERVER, Field, ListOf, MapOf, Scalar, Struct
 from .types import kind, plain, shown, split_image
 
@@ -30,11 +30,12 @@ class ModelError(ValueError):
         self.errors = errors
 
 
-def load(apps: object, server: object = None) -> list[App]:
+def load(apps: object, server: object = None, system: str | None = None) -> list[App]:
     """Return ``apps`` with every default filled in: sizes in bytes, durations in seconds, images with tags, ports.
 
-    ``server`` (``{memory: 8g, cpus: 2}``), where given, must hold them all. Raises ModelError with all errors,
-    each as ``apps[1] 'recipe': services[0].memory: '1 gib' is not a size (try '1g')``.
+    ``server`` (``{memory: 8g, cpus: 2}``), where given, must hold them all, and ``system`` (``Debian 12``) must be able
+    to. Raises ModelError with all errors, each as
+    ``apps[1] 'recipe': services[0].memory: '1 gib' is not a size (try '1g')``.
     """
     if not isinstance(apps, (list, tuple)):
         raise ModelError([f"apps: is {kind(apps)}, not a list of apps (begin each with '- name: …')"])
@@ -52,6 +53,7 @@ def load(apps: object, server: object = None) -> list[App]:
         errors += reader.errors
         if isinstance(room, dict):
             errors += check_capacity(loaded, room)
+    errors += check_system(loaded, system) if system else []
     if errors:
         raise ModelError(_scrub(errors, apps))
     return loaded

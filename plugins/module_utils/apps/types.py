@@ -17,6 +17,8 @@ from collections.abc import Mapping
 
 KIB = 1024
 UNITS = {"k": KIB, "m": KIB**2, "g": KIB**3}
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_WINDOW = 31 * SECONDS["d"]
 SMALLEST_MEMORY = 6 * UNITS["m"]
 PASSWORD_LENGTH = 12
 
@@ -252,22 +254,30 @@ def _nearest_duration(value: object) -> str | None:
 
 
 def rate(value: object) -> str:
-    """Requests per client and second or minute: ``10/s``, ``5/m``."""
+    """Requests per client and time: ``10/s``, ``5/m``, ``2/h``, ``1000/d``, or ``20/15m``: twenty in fifteen minutes.
+
+    ``1h`` becomes ``h``. nginx's own limiter carries out those per second and per minute; see `windowed`.
+    """
     value = plain(value)
-    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,6})/([smhd])", value)):
-        count, per = int(match[1]), match[2]
+    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,6})/([0-9]{0,4})([smhd])", value)):
+        count, number, unit = int(match[1]), int(match[2] or 1), match[3]
         if count == 0:
             raise ValueError(f"{shown(value)} lets nothing through (at least 1)")
-        if per in "hd":
-            long = {"h": "hour", "d": "day"}[per]
-            looser = f"{max(1, math.ceil(count / {'h': 60, 'd': 1440}[per]))}/m"
-            raise ValueError(
-                f"{shown(value)} counts per {long}, but nginx's own limiter counts per second or per minute only "
-                f"(write '{looser}', the nearest that it can do)"
-            )
-        return f"{count}/{per}"
-    loose = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:r|req|requests?)?\s*(?:/|per)\s*(s|m|h|d)[a-z]*\s*", str(value).lower())
-    raise _wrong(value, "a rate", _try(f"{loose[1]}/{loose[2]}") if loose else "such as '10/s' or '5/m'")
+        if number == 0:
+            raise ValueError(f"{shown(value)} counts in no time at all (try '{count}/{unit}')")
+        if number * SECONDS[unit] > LONGEST_WINDOW:
+            raise ValueError(f"{shown(value)} counts longer than 31 days, which nginx will not remember")
+        return f"{count}/{'' if number == 1 else number}{unit}"
+    loose = re.fullmatch(
+        r"\s*([0-9]{1,6})\s*(?:r|req|requests?)?\s*(?:/|per)\s*([0-9]{0,4})\s*(s|m|h|d)[a-z]*\s*", str(value).lower()
+    )
+    hint = _try(f"{loose[1]}/{loose[2]}{loose[3]}") if loose else "such as '10/s', '5/m' or '2/h'"
+    raise _wrong(value, "a rate", hint)
+
+
+def windowed(value: str) -> bool:
+    """Whether a rate counts in another time than a second or a minute, which only njs can do."""
+    return value.split("/")[1] not in ("s", "m")
 
 
 def host_name(value: object) -> str:

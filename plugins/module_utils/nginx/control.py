@@ -33,6 +33,12 @@ def version(run: Run) -> str:
     return (out + err).partition("nginx/")[2].partition(" ")[0].strip()
 
 
+def njs_version(run: Run) -> str:
+    """Version of the installed package of njs, such as `0.8.9-1`; empty when there is none."""
+    code, out, _err = run(["dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-http-js"])
+    return out.strip() if code == 0 else ""
+
+
 def master() -> int | None:
     """Process id of the running nginx; None when it does not run."""
     try:

@@ -4,36 +4,72 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def limit(item: Mapping[str, Any]) -> dict[str, Any]:
+    """One rate limit in nginx's terms; raises ValueError for a rate that is none.
+
+    ``5/m`` → ``{zone, rate: 5r/m, burst, retry: 12}`` for limit_req; ``2/h`` and ``20/15m`` → ``{zone, count: 2,
+    seconds: 3600}`` for njs. ``retry`` is the time until one more is let through, in seconds.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,3})?([smhd])", str(item["rate"]))
+    if not match:
+        raise ValueError(f"rate_limits: {item['path']}: {item['rate']!r} is not a rate such as '10/s', '5/m' or '2/h'")
+    count, number, unit = int(match[1]), int(match[2] or 1), match[3]
+    if number == 1 and unit in "sm":
+        retry = math.ceil(_SECONDS[unit] / count)
+        return {"zone": item["zone"], "rate": f"{count}r/{unit}", "burst": item.get("burst") or 0, "retry": retry}
+    return {"zone": item["zone"], "count": count, "seconds": number * _SECONDS[unit]}
+
 
 def locations(site: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Routes and rate limits of a site as one list, longest path first: ``[{path, upstream, zone, burst}]``.
+    """Routes and rate limits of a site as one list, longest path first: ``[{path, upstream, limit}]``.
 
-    nginx takes the location with the longest path alone, so a narrower limit replaces the wider one above it. ``zone``
+    nginx takes the location with the longest path alone, so a narrower limit replaces the wider one above it. ``limit``
     is None where nothing is limited.
     """
     merged = {
-        route["path"]: {"path": route["path"], "upstream": route["upstream"], "zone": None, "burst": 0}
-        for route in site["routes"]
+        route["path"]: {"path": route["path"], "upstream": route["upstream"], "limit": None} for route in site["routes"]
     }
-    for limit in site.get("rate_limits") or []:
-        merged[limit["path"]] = {
-            "path": limit["path"],
-            "upstream": limit["upstream"],
-            "zone": limit["zone"],
-            "burst": limit.get("burst") or 0,
-        }
+    for item in site.get("rate_limits") or []:
+        merged[item["path"]] = {"path": item["path"], "upstream": item["upstream"], "limit": limit(item)}
     return sorted(merged.values(), key=lambda location: (-len(location["path"]), location["path"]))
 
 
-def files(sites: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> list[dict[str, Any]]:
+def windowed(sites: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """(name of the site, limit) for each limit that needs njs."""
+    return [
+        (site["name"], item)
+        for site in sites
+        if site["domains"]
+        for item in site.get("rate_limits") or []
+        if "seconds" in limit(item)
+    ]
+
+
+def files(sites: Sequence[Mapping[str, Any]], headers: Mapping[str, str], njs: str) -> list[dict[str, Any]]:
     """Files of the sites that have a domain, for config_tree; `headers` are those of a site that names none.
 
-    Each template gets ``site``, with ``locations`` added and ``headers`` filled in.
+    Each template of a site gets ``site``, with ``locations`` added and ``headers`` filled in. `njs` is the version of
+    njs, empty where it is not known; raises ValueError where that is too old for a limit.
     """
-    found = []
+    counted = windowed(sites)
+    if counted and njs and tuple(map(int, re.findall(r"\d+", njs)[:2])) < (0, 8):
+        wrong = "; ".join(f"site '{site}': rate_limits: {item['path']}: '{item['rate']}'" for site, item in counted)
+        raise ValueError(
+            f"{wrong}: needs njs 0.8 or later, and this server has {njs} "
+            "(write a rate per second or minute, or take a server with Debian 13)"
+        )
+    found: list[dict[str, Any]] = []
+    if counted:
+        found.append({"src": "limits.conf.j2", "dest": "mainstay/http.d/limits.conf"})
+        found.append({"src": "limits.js.j2", "dest": "mainstay/limits.js"})
     for site in sites:
         if site["domains"]:
             own = site.get("headers")
@@ -41,6 +77,11 @@ def files(sites: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> lis
             for src, suffix in (("site.conf.j2", "conf"), ("headers.j2", "headers")):
                 found.append({"src": src, "dest": f"mainstay/sites/{site['name']}.{suffix}", "vars": variables})
     return found
+
+
+def packages(sites: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What must be installed to serve the sites."""
+    return ["nginx", *(["libnginx-mod-http-js"] if windowed(sites) else [])]
 
 
 def quote(value: str) -> str:

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ HEADERS = (
     "x-frame-options",
     "referrer-policy",
 )
+
+
+# What Debian 12 cannot count is refused there, see test_a_limit_that_this_server_cannot_count.
+RESET = {"trixie": "2/8s", "bookworm": "2/m"}
 
 
 class Visitors:
@@ -59,8 +64,8 @@ class Visitors:
 class Server:
     """A test server, as its operator and as the world reach it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, **variables: Any) -> None:
+        self.name, self.variables = name, variables
         self.address = address(name)
 
     def play(self, file: str, *options: str, check: bool = True, **variables: Any) -> str:
@@ -71,6 +76,7 @@ class Server:
                 "ansible_host": self.address, "ansible_user": "admin", "ansible_become": True,
                 "ansible_ssh_private_key_file": str(STATE / "id_ed25519"),
                 "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+                **self.variables,
                 **variables,
             }),
             check=check,
@@ -111,9 +117,9 @@ def changed(output: str) -> int:
 
 @pytest.fixture(scope="module", params=["trixie", "bookworm"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    name = f"edge-{request.param}"
+    name = f"t-edge-{request.param}"
     bed("server", "up", name, "--release", request.param)
-    server = Server(name)
+    server = Server(name, edge_reset_rate=RESET[request.param])
     for domain in ("edge.example", "www.edge.example"):
         bed("dns", domain, server.address)
     server.shell("cat >/root/backend.py", (HERE / "backend.py").read_text())
@@ -206,6 +212,72 @@ def test_rate_limit(server: Server) -> None:
     answers = [server.get("https://edge.example/api/auth/login")[0] for _ in range(6)]
     assert answers == [200, 200, 200, 429, 429, 429]
     assert server.get("https://edge.example/api/other")[0] == 200
+
+
+def test_rate_limit_says_when_to_come_back(server: Server) -> None:
+    status, headers, body = server.get("https://edge.example/api/auth/login", "-d", "x=1")
+    assert (status, headers["retry-after"], headers["cache-control"]) == (429, "12", "no-store")
+    assert "Too many" in body
+    assert all(headers[name] for name in HEADERS)
+
+
+def test_a_window_lets_its_count_through_and_no_more(server: Server) -> None:
+    if server.variables["edge_reset_rate"] == "2/m":
+        pytest.skip("this server's njs cannot count windows")
+    policy = '"edge_2";q=2;w=8'
+    began = time.monotonic()
+    for left in ("1", "0"):
+        status, headers, _body = server.get("https://edge.example/api/reset")
+        assert (status, headers["ratelimit-policy"]) == (200, policy)
+        assert re.fullmatch(rf'"edge_2";r={left};t=[78]', headers["ratelimit"])
+        assert all(headers[name] for name in HEADERS)
+    server.shell("nginx -s reload")
+    status, headers, body = server.get("https://edge.example/api/reset")
+    assert (status, headers["ratelimit-policy"]) == (429, policy)
+    assert "Too many" in body
+    assert all(headers[name] for name in HEADERS)
+    wait = int(headers["retry-after"])
+    assert headers["ratelimit"] == f'"edge_2";r=0;t={wait}'
+    assert 0 < wait <= 8
+    time.sleep(max(0.0, wait - 1.5))
+    assert server.get("https://edge.example/api/reset")[0] == 429
+    time.sleep(max(0.0, began + 8.5 - time.monotonic()))
+    assert server.get("https://edge.example/api/reset")[0] == 200
+    assert server.get("https://edge.example/api/other")[0] == 200
+
+
+def test_many_at_once_are_counted_one_by_one(server: Server) -> None:
+    if server.variables["edge_reset_rate"] == "2/m":
+        pytest.skip("this server's njs cannot count windows")
+    time.sleep(8.5)
+    ask = "curl -skZ --parallel-immediate --parallel-max 40 --resolve edge.example:443:127.0.0.1 -o /dev/null"
+    codes = server.shell(f"{ask} -w '%{{http_code}}\n' 'https://edge.example/api/reset?[1-40]' 2>/dev/null").split()
+    assert sorted(codes) == ["200"] * 2 + ["429"] * 38
+
+
+def test_ipv6_is_counted_by_network(server: Server) -> None:
+    sources = ["fd99:0:0:1::1", "fd99:0:0:1:ffff::2", "fd99:0:0:1::3", "fd99:0:0:1::4", "fd99:0:0:2::1"]
+    for source in sources:
+        server.shell(f"ip -6 address replace {source}/128 dev lo")
+
+    def ask(path: str, source: str) -> str:
+        resolve = "--resolve edge.example:443:[::1]"
+        return server.shell(
+            f"curl -sk6 --interface {source} {resolve} -o /dev/null -w '%{{http_code}}' https://edge.example{path}"
+        )
+
+    assert [ask("/api/auth/login", source) for source in sources] == ["200", "200", "200", "429", "200"]
+    assert [ask("/api/reset", source) for source in sources[1:]] == ["200", "200", "429", "200"]
+    assert '"client":"fd99:0:0:1::3"' in server.shell("tail -20 /var/log/nginx/access.log")
+
+
+def test_a_limit_that_this_server_cannot_count(server: Server) -> None:
+    if server.variables["edge_reset_rate"] != "2/m":
+        pytest.skip("this server's njs can count windows")
+    before = server.shell("cat /etc/nginx/mainstay/sites/edge.conf")
+    output = server.play("site.yml", check=False, edge_reset_rate="2/h")
+    assert "site 'edge': rate_limits: /api/reset: '2/h': needs njs 0.8 or later" in output
+    assert server.shell("cat /etc/nginx/mainstay/sites/edge.conf") == before
 
 
 def test_protocols(server: Server) -> None:

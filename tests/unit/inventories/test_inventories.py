@@ -75,14 +75,14 @@ def test_apps_load(environment: str, mongo: str, databases: list[str]) -> None:
 
 
 def test_rows_of_the_seed() -> None:
-    """Rows 0-19 to 0-26, 0-31 to 0-35, 0-50 and 0-51."""
+    """Rows 0-19 to 0-26, 0-31 to 0-35, 0-50 to 0-52."""
     (app,) = load(variables("prod")["apps"])
     memory = {item["name"]: item["memory"] // 1024**2 for item in app["services"] + app["databases"]}
     rows = {"frontend": 256, "backend": 1024, "worker": 768, "beat": 512, "postgres": 512, "mongo": 512, "redis": 256}
     assert memory == rows | {"migrate": 256}
     assert [job["schedule"][6:14] for job in backups_jobs([app])] == ["02:00:00", "02:15:00", "02:30:00"]
     assert [database["version"] for database in app["databases"]] == ["16", "7", "7"]
-    assert [limit["rate"] for limit in app["services"][1]["rate_limits"]] == ["10/s", "5/m", "1/m"]
+    assert [limit["rate"] for limit in app["services"][1]["rate_limits"]] == ["10/s", "5/m", "2/h"]
 
 
 def test_environments_share_no_container_and_no_domain() -> None:

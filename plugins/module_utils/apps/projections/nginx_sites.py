@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from ..checks import owner_of, serving
@@ -63,11 +64,11 @@ def _site(app: dict[str, Any]) -> dict[str, Any]:
                 {
                     "path": limit["path"],
                     "upstream": upstream,
-                    "zone": f"{app['name']}_{number}",
-                    "rate": _nginx_rate(limit["rate"]),
+                    "zone": f"{app['name']}_{hashlib.sha256(limit['path'].encode()).hexdigest()[:8]}",
+                    "rate": limit["rate"],
                     "burst": limit["burst"],
                 }
-                for number, (limit, upstream) in enumerate(limits)
+                for limit, upstream in limits
             ),
             key=_longest_first,
         ),
@@ -77,9 +78,3 @@ def _site(app: dict[str, Any]) -> dict[str, Any]:
 
 def _longest_first(item: dict[str, Any]) -> tuple[int, str]:
     return -len(item["path"]), item["path"]
-
-
-def _nginx_rate(rate: str) -> str:
-    """``5/m`` → ``5r/m``, as limit_req_zone writes it."""
-    count, per = rate.split("/")
-    return f"{count}r/{per}"

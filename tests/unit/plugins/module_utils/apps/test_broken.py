@@ -436,20 +436,25 @@ BROKEN = [
         id="metrics a route",
     ),
     pytest.param(
-        {"0.services.1.rate_limits.0.rate": "2/h"},
+        {"0.services.1.rate_limits.0": {"path": "/api/", "rate": "2/h", "burst": 5}},
         [
-            "apps[0] 'shop': services[1].rate_limits[0].rate: '2/h' counts per hour, but nginx's own limiter counts "
-            "per second or per minute only (write '1/m', the nearest that it can do)"
+            "apps[0] 'shop': services[1].rate_limits[0].burst: means nothing with '2/h', of which all 2 may come at "
+            "once (leave it out)"
         ],
-        id="rate per hour",
+        id="burst of a rate per hour",
     ),
     pytest.param(
-        {"0.services.1.rate_limits.0.rate": "5000/d"},
+        {"0.services.1.rate_limits.0.rate": "2/0h"},
+        ["apps[0] 'shop': services[1].rate_limits[0].rate: '2/0h' counts in no time at all (try '2/h')"],
+        id="rate in no time",
+    ),
+    pytest.param(
+        {"0.services.1.rate_limits.0.rate": "2/32d"},
         [
-            "apps[0] 'shop': services[1].rate_limits[0].rate: '5000/d' counts per day, but nginx's own limiter counts "
-            "per second or per minute only (write '4/m', the nearest that it can do)"
+            "apps[0] 'shop': services[1].rate_limits[0].rate: '2/32d' counts longer than 31 days, which nginx will not "
+            "remember"
         ],
-        id="rate per day",
+        id="rate in years",
     ),
     pytest.param(
         {"0.services.1.rate_limits.0.rate": "10 requests per second"},
@@ -882,6 +887,44 @@ def test_one_limit_of_cpus_is_above_the_server_s() -> None:
         "apps[0] 'shop': services[0].cpus: 1.5 is more than the server's 1",
         "apps[0] 'shop': databases[0].cpus: 4 is more than the server's 1",
     ]
+
+
+RATES = {"0.services.1.rate_limits": [{"path": "/api/", "rate": "10/s"}, {"path": "/api/reset", "rate": "2/h"}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "system", "errors"),
+    [
+        pytest.param({}, "Debian 12", [], id="nothing that it lacks"),
+        pytest.param(RATES, "Debian 13.1", [], id="new enough"),
+        pytest.param(RATES, None, [], id="not known"),
+        pytest.param(
+            RATES,
+            "Debian 12.13",
+            [
+                "apps[0] 'shop': services[1].rate_limits[1].rate: '2/h' needs njs 0.8, which Debian 12.13 does not "
+                "have (write '1/m', or take a server with Debian 13)"
+            ],
+            id="too old",
+        ),
+        pytest.param(
+            {"0.services.1.rate_limits.0.rate": "100/15m"},
+            "Ubuntu 22.04",
+            [
+                "apps[0] 'shop': services[1].rate_limits[0].rate: '100/15m' needs njs 0.8, which Ubuntu 22.04 does not "
+                "have (write '7/m', or take a server with Debian 13)"
+            ],
+            id="too old for several minutes",
+        ),
+    ],
+)
+def test_what_a_distribution_lacks(changes: dict[str, Any], system: str | None, errors: list[str]) -> None:
+    try:
+        load(apps(changes), system=system)
+    except ModelError as error:
+        assert error.errors == errors
+    else:
+        assert not errors
 
 
 def test_recreate_needs_no_second_slot() -> None:

@@ -48,8 +48,8 @@ def test_a_site() -> None:
         "private": ["/api/metrics"],
         "metrics": [{"location": "/shop/api", "upstream": "shop_api", "path": "/api/metrics"}],
         "rate_limits": [
-            {"path": "/api/auth/", "upstream": "shop_api", "zone": "shop_1", "rate": "5r/m", "burst": 4},
-            {"path": "/api/", "upstream": "shop_api", "zone": "shop_0", "rate": "10r/s", "burst": 20},
+            {"path": "/api/auth/", "upstream": "shop_api", "zone": "shop_8eb1863c", "rate": "5/m", "burst": 4},
+            {"path": "/api/", "upstream": "shop_api", "zone": "shop_4d3a663e", "rate": "10/s", "burst": 20},
         ],
         "headers": {
             "Content-Security-Policy": "default-src 'self'; base-uri 'self'; form-action 'self'; "

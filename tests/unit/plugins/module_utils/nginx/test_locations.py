@@ -5,27 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mainstay.platform.plugins.module_utils.nginx.locations import files, locations, quote
+from ansible_collections.mainstay.platform.plugins.module_utils.nginx.locations import (
+    files,
+    limit,
+    locations,
+    packages,
+    quote,
+)
 
 SITE = {
     "name": "shop",
     "domains": ["shop.example"],
     "routes": [{"path": "/", "upstream": "web"}, {"path": "/api/", "upstream": "api"}],
 }
-FREE = {"zone": None, "burst": 0}
+API, WEB = {"path": "/api/", "upstream": "api"}, {"path": "/", "upstream": "web"}
+LOGIN = {"path": "/api/login", "upstream": "api"}
 MERGED: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
-    "no limits": ([], [{"path": "/api/", "upstream": "api", **FREE}, {"path": "/", "upstream": "web", **FREE}]),
+    "no limits": ([], [API | {"limit": None}, WEB | {"limit": None}]),
     "limit on a route": (
-        [{"path": "/api/", "upstream": "api", "zone": "z", "rate": "1r/s", "burst": 5}],
-        [{"path": "/api/", "upstream": "api", "zone": "z", "burst": 5}, {"path": "/", "upstream": "web", **FREE}],
+        [API | {"zone": "z", "rate": "10/s", "burst": 5}],
+        [API | {"limit": {"zone": "z", "rate": "10r/s", "burst": 5, "retry": 1}}, WEB | {"limit": None}],
     ),
     "limit below a route": (
-        [{"path": "/api/login", "upstream": "api", "zone": "z", "rate": "1r/s"}],
+        [LOGIN | {"zone": "z", "rate": "5/m"}],
         [
-            {"path": "/api/login", "upstream": "api", "zone": "z", "burst": 0},
-            {"path": "/api/", "upstream": "api", **FREE},
-            {"path": "/", "upstream": "web", **FREE},
+            LOGIN | {"limit": {"zone": "z", "rate": "5r/m", "burst": 0, "retry": 12}},
+            API | {"limit": None},
+            WEB | {"limit": None},
         ],
+    ),
+    "limit per hour": (
+        [LOGIN | {"zone": "z", "rate": "2/h", "burst": 1}],
+        [LOGIN | {"limit": {"zone": "z", "count": 2, "seconds": 3600}}, API | {"limit": None}, WEB | {"limit": None}],
+    ),
+    "limit in several minutes": (
+        [LOGIN | {"zone": "z", "rate": "20/15m"}],
+        [LOGIN | {"limit": {"zone": "z", "count": 20, "seconds": 900}}, API | {"limit": None}, WEB | {"limit": None}],
     ),
 }
 
@@ -33,6 +48,45 @@ MERGED: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
 @pytest.mark.parametrize(("limits", "merged"), MERGED.values(), ids=MERGED)
 def test_locations(limits: list[dict[str, Any]], merged: list[dict[str, Any]]) -> None:
     assert locations({**SITE, "rate_limits": limits}) == merged
+
+
+HOURLY = {**SITE, "rate_limits": [LOGIN | {"zone": "z", "rate": "2/h"}]}
+PER_MINUTE = {**SITE, "rate_limits": [LOGIN | {"zone": "z", "rate": "2/m"}]}
+
+
+@pytest.mark.parametrize(
+    ("site", "needed"),
+    [
+        pytest.param(SITE, False, id="no limit"),
+        pytest.param(PER_MINUTE, False, id="limit that nginx can count"),
+        pytest.param(HOURLY, True, id="limit per hour"),
+        pytest.param(HOURLY | {"domains": []}, False, id="limit of a site that is not served"),
+    ],
+)
+def test_njs_comes_where_it_is_needed(site: dict[str, Any], needed: bool) -> None:
+    assert ("libnginx-mod-http-js" in packages([site])) is needed
+    assert ("mainstay/limits.js" in [file["dest"] for file in files([site], {}, "0.8.9-1")]) is needed
+
+
+@pytest.mark.parametrize("njs", ["", "0.8.0", "0.8.9-1", "1.0.0"])
+def test_njs_that_can_count(njs: str) -> None:
+    assert files([HOURLY], {}, njs)
+
+
+def test_njs_that_is_too_old() -> None:
+    assert files([PER_MINUTE], {}, "0.7.9-2")
+    with pytest.raises(ValueError) as caught:
+        files([HOURLY], {}, "0.7.9-2")
+    assert str(caught.value) == (
+        "site 'shop': rate_limits: /api/login: '2/h': needs njs 0.8 or later, and this server has 0.7.9-2 "
+        "(write a rate per second or minute, or take a server with Debian 13)"
+    )
+
+
+@pytest.mark.parametrize("rate", ["2r/h", "0/s", "2/0h", "2/y", 5, ""])
+def test_what_is_no_rate(rate: object) -> None:
+    with pytest.raises(ValueError, match=r"rate_limits: /api/login: .* is not a rate such as"):
+        limit(LOGIN | {"zone": "z", "rate": rate})
 
 
 HEADERS = {
@@ -44,13 +98,13 @@ HEADERS = {
 
 @pytest.mark.parametrize(("more", "headers"), HEADERS.values(), ids=HEADERS)
 def test_headers(more: dict[str, Any], headers: dict[str, str]) -> None:
-    made = files([{**SITE, **more}], {"A": "default"})
+    made = files([{**SITE, **more}], {"A": "default"}, "")
     assert [file["dest"] for file in made] == ["mainstay/sites/shop.conf", "mainstay/sites/shop.headers"]
     assert [file["vars"]["site"]["headers"] for file in made] == [headers, headers]
 
 
 def test_a_site_without_domains_has_no_files() -> None:
-    assert files([{**SITE, "domains": []}], {}) == []
+    assert files([{**SITE, "domains": []}], {}, "") == []
 
 
 @pytest.mark.parametrize(
