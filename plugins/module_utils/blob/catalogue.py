@@ -21,6 +21,7 @@ class StoredObject:
     """An object in the store. ``size`` in bytes, ``modified`` in UTC, ``metadata`` without our own keys.
 
     ``parts`` is the number of parts it is stored in, 0 for a plain blob; ``index`` the blob that lists them.
+    ``version`` is the one that counts, where the store keeps several.
     ``verified`` says how the content was checked by the call that returned this, and is empty in lists.
     """
 
@@ -37,6 +38,7 @@ class StoredObject:
     index: str | None = None
     mtime: int | None = None
     tier: str | None = None
+    version: str | None = None
     changed: bool = False
     verified: str = ""
 
@@ -133,6 +135,30 @@ def find(client: Client, name: str) -> StoredObject | None:
             needs="l",
         )
     return next((item for item in arrange(client, found)[0] if item.name == name), None)
+
+
+def remove(client: Client, name: str) -> None:
+    """Remove everything that is stored under a name: the blob, or the lists of parts and then the parts, whoever wrote
+    them. Raises BlobError."""
+    action = f"remove '{name}'"
+    blobs = client.call(action, lambda: list(client.sdk.list_blobs(name_starts_with=name)), needs="l")
+    found = {blob.name: plan.split_part(blob.name) for blob in blobs}
+    whole = [key for key in found if key == name or (plan.split_index(key) or ("",))[0] == name]
+    for key in [*whole, *(key for key, part in found.items() if part and part[0] == name)]:
+        client.call(action, client.blob(key).delete_blob, delete_snapshots="include", needs="d", lost=_gone)
+
+
+def _gone(failure: Failure, _: bool) -> str | None:
+    return "gone" if failure.status == 404 and failure.code != "ContainerNotFound" else None
+
+
+def remove_parts(client: Client, unfinished: Unfinished) -> None:
+    """Remove the parts of an upload that never finished. Raises BlobError."""
+    prefix = f"{unfinished.name}.{unfinished.attempt}.part-"
+    action = f"remove '{prefix}*'"
+    for blob in client.call(action, lambda: list(client.sdk.list_blobs(name_starts_with=prefix)), needs="l"):
+        if plan.split_part(blob.name):
+            client.call(action, client.blob(blob.name).delete_blob, needs="d", lost=_gone)
 
 
 def read(client: Client, name: str, limit: int = 64 * plan.MIB) -> bytes:

@@ -44,7 +44,16 @@ _FORBIDDEN = (
 )
 OVERWRITE_REFUSED = "UnauthorizedBlobOverwrite"
 _RETRY_STATUS = (408, 429, 500, 502, 503, 504)
-_SKEW = datetime.timedelta(minutes=5)
+# What azure-core and botocore call a line that broke.
+_DROPPED = {
+    "ServiceRequestError",
+    "ServiceResponseError",
+    "IncompleteReadError",
+    "ConnectionClosedError",
+    "HTTPClientError",
+    "ResponseStreamingError",
+}
+SKEW = datetime.timedelta(minutes=5)
 
 
 class BlobError(Exception):
@@ -171,7 +180,7 @@ def failure_of(error: BaseException) -> Failure:
             return Failure("tls_protocol", text=str(item))
         if isinstance(item, TimeoutError) or "Timeout" in type(item).__name__:
             return Failure("timeout", text=text)
-    if isinstance(error, OSError) or names & {"ServiceRequestError", "ServiceResponseError", "IncompleteReadError"}:
+    if isinstance(error, OSError) or names & _DROPPED:
         return Failure("dropped", text=text)
     return Failure("other", text=f"{type(error).__name__}: {text}")
 
@@ -201,7 +210,15 @@ def suspect(failure: Failure, attempt: Attempt, now: datetime.datetime) -> str:
     """Why it failed, as well as can be told from here. ``now`` is this machine's clock (aware)."""
     if failure.kind == "answer":
         return _refusal(failure, attempt, now)
-    host = attempt.endpoint.host
+    if failure.kind == "identity":
+        kind = attempt.endpoint.kind
+        who = "the managed identity of this machine" if kind == "managed_identity" else "the service principal"
+        return f"no token for {who}: {failure.text}"
+    return unanswered(failure, attempt.endpoint.host, attempt.ca_bundle)
+
+
+def unanswered(failure: Failure, host: str, ca_bundle: str | None) -> str:
+    """Why a service gave no answer at all."""
     if failure.kind == "dns":
         return f"the name {host} does not resolve; is the account's name right, and does DNS work here?"
     if failure.kind == "refused":
@@ -211,18 +228,10 @@ def suspect(failure: Failure, attempt: Attempt, now: datetime.datetime) -> str:
     if failure.kind == "dropped":
         return f"the connection to {host} broke off ({failure.text})"
     if failure.kind == "tls":
-        trust = (
-            f"ca_bundle is {attempt.ca_bundle}"
-            if attempt.ca_bundle
-            else "give its authority as ca_bundle or REQUESTS_CA_BUNDLE"
-        )
+        trust = f"ca_bundle is {ca_bundle}" if ca_bundle else "give its authority as ca_bundle or REQUESTS_CA_BUNDLE"
         return f"the certificate of {host} is not trusted ({failure.text}); {trust}"
     if failure.kind == "tls_protocol":
         return f"{host} does not speak TLS as expected ({failure.text}); is it http instead of https?"
-    if failure.kind == "identity":
-        kind = attempt.endpoint.kind
-        who = "the managed identity of this machine" if kind == "managed_identity" else "the service principal"
-        return f"no token for {who}: {failure.text}"
     return failure.text
 
 
@@ -295,7 +304,7 @@ def _unauthentic(failure: Failure, attempt: Attempt, now: datetime.datetime, sig
         return f"the SAS expired at {_stamp(sas.expires)} (it is {_stamp(there)} there); make a new one"
     if sas and sas.starts and sas.starts > there:
         return f"the SAS becomes valid only at {_stamp(sas.starts)} (it is {_stamp(there)} there)"
-    if not signed and failure.date and abs(now - failure.date) > _SKEW:
+    if not signed and failure.date and abs(now - failure.date) > SKEW:
         seconds = int((now - failure.date).total_seconds())
         side = "ahead of" if seconds > 0 else "behind"
         return f"this machine's clock is {abs(seconds) // 60} minutes {side} the service's; is time synchronised?"

@@ -11,7 +11,9 @@ with Store({"account_url": "https://x.blob.core.windows.net", "container": "back
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import datetime
+import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +23,13 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue i
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import Client
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import resolve
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.download import download
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, Failure
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.protection import (
+    BAD,
+    NOT_VERIFIED,
+    OK,
+    Protection,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.upload import Options, upload
 
 __all__ = ["BlobError", "Store", "StoredObject"]
@@ -62,9 +70,9 @@ class Store:
         self._client.close()
 
     @property
-    def readable(self) -> bool:
-        """Whether the credential may read, as far as can be told from here."""
-        return self._client.endpoint.allows("r") is not False
+    def where(self) -> str:
+        """The place, for people."""
+        return f"container '{self._client.container}' of account '{self._client.endpoint.account}'"
 
     def put(
         self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None, overwrite: bool = False
@@ -106,6 +114,52 @@ class Store:
     def unfinished(self, prefix: str = "") -> list[Unfinished]:
         """Uploads in parts that were interrupted, or still run."""
         return catalogue.survey(self._fresh(), self.prefix + prefix)[1]
+
+    def remove(self, name: str) -> None:
+        """Remove an object, with all its parts."""
+        catalogue.remove(self._fresh(), self.prefix + name)
+
+    def remove_unfinished(self, before: datetime.datetime) -> Sequence[str]:
+        """Remove uploads in parts that were begun before a moment and never completed. Returns their names."""
+        begun = catalogue.survey(self._fresh(), self.prefix)[1]
+        stale = [item for item in begun if item.modified and item.modified < before]
+        for item in stale:
+            catalogue.remove_parts(self._client, item)
+        return [item.name[len(self.prefix) :] for item in stale]
+
+    def protection(self) -> Sequence[Protection]:
+        """What keeps the objects from being replaced and removed, as far as this credential can see."""
+        try:
+            seen = self._fresh().call("ask for its protection", self._client.sdk.get_container_properties, needs="r")
+        except BlobError as error:
+            return [Protection("lock", NOT_VERIFIED, f"this credential may not see it: {error.code}")]
+        if seen.has_immutability_policy or seen.has_legal_hold or seen.immutable_storage_with_versioning_enabled:
+            return [Protection("lock", OK, "an immutability policy or a legal hold is in force")]
+        return [Protection("lock", BAD, "blobs are not immutable: whoever may delete can delete backups")]
+
+    def may_remove(self) -> Protection:
+        """Whether this credential could replace or remove objects: what it says of itself, and where it says nothing
+        (stored policies, roles) an attempt with a name that nothing has."""
+        endpoint = self._client.endpoint
+        if endpoint.kind == "account_key":
+            return Protection("remove", BAD, "an account key may do everything; a SAS with sp=c suffices")
+        if endpoint.sas and endpoint.sas.permissions is not None:
+            granted = [word for key, word in (("w", "overwrite"), ("d", "delete")) if endpoint.allows(key)]
+            if granted:
+                return Protection("remove", BAD, f"the SAS may {' and '.join(granted)}; one with sp=c suffices")
+            return Protection("remove", OK, "the SAS may neither overwrite nor delete")
+
+        def answer(failure: Failure, _: bool) -> Protection | None:
+            if failure.forbidden:
+                return Protection("remove", OK, "the credential may not delete")
+            return Protection("remove", BAD, "the credential may delete") if failure.status == 404 else None
+
+        blob = self._client.blob(f"{self.prefix}mainstay-probe-{secrets.token_hex(8)}")
+        try:
+            seen = self._fresh().call("remove", blob.delete_blob, needs="d", lost=answer)
+        except BlobError as error:
+            return Protection("remove", NOT_VERIFIED, str(error))
+        return seen if isinstance(seen, Protection) else Protection("remove", BAD, "the credential may delete")
 
     def list(self, prefix: str = "") -> list[StoredObject]:
         """The complete objects whose names start with ``prefix``, by name."""

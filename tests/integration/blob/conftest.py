@@ -98,10 +98,11 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.up = self.requests = 0
+        self.up = self.down = self.requests = 0
         self.lose: list[bytes] = []
         self.lost = 0
         self.limit: float | None = None
+        self.limit_down: float | None = None
         self._closed_until = 0.0
         self._open: set[socket.socket] = set()
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -148,6 +149,10 @@ class Proxy:
                 elif state["lose"]:
                     self.lost += 1
                     break
+                else:
+                    self.down += len(data)
+                    if self.limit_down:
+                        time.sleep(len(data) / self.limit_down)
                 sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):

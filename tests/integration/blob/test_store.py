@@ -27,7 +27,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors impo
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.store import Store
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.upload import Options, Upload, upload
 
-from .conftest import MIB, ROOT, Proxy, Service
+from .conftest import MIB, ROOT, Proxy, Service, now
 
 Credential = Callable[[Service], dict[str, str]]
 KINDS: dict[str, Credential] = {
@@ -490,3 +490,36 @@ def test_prefix_and_read(service: Service, files: dict[str, Path], name: str) ->
         assert [found.name for found in both.list("t/")].count(name) == 1
     with store(service) as whole:
         assert [found.name for found in whole.list(f"prod/snippetly/{name}")] == [f"prod/snippetly/{name}"]
+
+
+def test_pruning_needs_more_than_the_writer_has(service: Service, files: dict[str, Path], name: str) -> None:
+    with store(service, service.sas("c")) as writer:
+        writer.put(files["tiny"], name)
+        writer.put(files["large"], name + "2")
+        assert writer.may_remove().verdict == "ok"
+        assert [found.verdict for found in writer.protection()] == ["not_verified"]
+        for stored in (name, name + "2"):
+            with pytest.raises(BlobError):
+                writer.remove(stored)
+    with store(service, service.sas("rld")) as pruner:
+        assert pruner.may_remove().verdict == "bad"
+        for stored in (name, name + "2", name):
+            pruner.remove(stored)
+    assert [blob.name for blob in service.sdk.get_container_client("box").list_blobs(name_starts_with=name)] == []
+
+
+def test_leftovers_of_uploads_are_removed_when_they_are_old(service: Service, name: str) -> None:
+    box = service.sdk.get_container_client("box")
+    box.upload_blob(f"{name}.0a0a0a0a.part-00001-of-00002", b"x")
+    moment = now()
+    with store(service, service.sas("rld")) as pruner:
+        assert name not in pruner.remove_unfinished(moment - timedelta(hours=1))
+        assert name in pruner.remove_unfinished(moment + timedelta(hours=1))
+    assert [blob.name for blob in box.list_blobs(name_starts_with=name)] == []
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [("account_key", "bad"), ("cw", "bad"), ("c", "ok"), ("rl", "ok")])
+def test_what_a_credential_could_do_is_said(service: Service, kind: str, verdict: str) -> None:
+    credential = service.account_key() if kind == "account_key" else service.sas(kind)
+    with store(service, credential) as found:
+        assert found.may_remove().verdict == verdict
