@@ -16,8 +16,8 @@ description:
   - Looks at the SSH session that Ansible itself came by, at the SSH server and at the wanted firewall, and fails,
     with every reason at once, when hardening the server would end the operator's access to it.
   - Refused are an allow-list without the operator's own address, a user without any key while password logins are
-    about to be switched off, a root login forbidden to an operator who is root, and an C(sshd_config) that does not
-    read its drop-ins first. So are addresses, networks and ports that are none.
+    about to be switched off, a list of users without the operator, and a root login forbidden to an operator who is
+    root. So are addresses, networks and ports that are none.
   - Changes nothing. Without an SSH session (a local or container connection) there is nobody to lock out.
 options:
   ssh_allowed_sources:
@@ -31,6 +31,12 @@ options:
       - Settings of C(sshd_config) that the inventory overrides.
     type: dict
     default: {}
+  ssh_users:
+    description:
+      - Users who may log in by SSH. Empty means all.
+    type: list
+    elements: str
+    default: []
   ban_ignore:
     description:
       - Addresses and networks that are never banned.
@@ -39,7 +45,7 @@ options:
     default: []
   firewall_rules:
     description:
-      - Rules as M(mainstay.platform.ufw_rules) takes them; checked here so that no error comes late.
+      - Rules as M(mainstay.platform.hardening_access) takes them; checked here so that no error comes late.
     type: list
     elements: dict
     default: []
@@ -47,7 +53,7 @@ extends_documentation_fragment:
   - mainstay.platform.attributes.read_only
   - mainstay.platform.attributes.debian
 seealso:
-  - module: mainstay.platform.ufw_rules
+  - module: mainstay.platform.hardening_access
 """
 
 EXAMPLES = r"""
@@ -96,6 +102,24 @@ keywords:
   returned: always
   type: list
   elements: str
+ssh_kept:
+  description: Lines of the server's own SSH configuration that say who comes in, by which keys and where.
+  returned: always
+  type: list
+  elements: str
+  sample: [Port 22]
+container:
+  description: Whether the server is a container, whose kernel belongs to the machine under it.
+  returned: always
+  type: bool
+router_advertisements:
+  description: Whether the kernel itself has an IPv6 default route from a router advertisement.
+  returned: always
+  type: bool
+tmp_mount:
+  description: Whether C(/tmp) is a file system of its own that systemd mounts.
+  returned: always
+  type: bool
 time_daemon:
   description: Program that already keeps the time (C(chronyd), C(ntpd)), which systemd-timesyncd would displace.
   returned: always
@@ -108,7 +132,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils.host import ssh, ufw
+from ansible_collections.mainstay.platform.plugins.module_utils.host import access, ssh, ufw
 
 KINDS = ("kex", "cipher", "mac", "HostKeyAlgorithms")
 TIME_DAEMONS = ("chronyd", "ntpd", "ntpsec", "openntpd")
@@ -129,11 +153,13 @@ def ancestors() -> Iterator[dict[str, str]]:
         yield dict(pairs)
 
 
-def effective(module: AnsibleModule, sshd: str, session: ssh.Session | None) -> dict[str, list[str]]:
-    """Return what sshd would apply to the operator's session."""
+def effective(
+    module: AnsibleModule, sshd: str, session: ssh.Session | None, config: Path | None = None
+) -> dict[str, list[str]]:
+    """Return what sshd would apply to the operator's session, by its configuration or another one."""
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it even to check; it is on a tmpfs
     spec = [f"user={session.user}", f"host={session.source}", f"addr={session.source}"] if session else []
-    command = [sshd, "-T"] + [word for item in spec for word in ("-C", item)]
+    command = [sshd, "-T"] + (["-f", str(config)] if config else []) + [word for item in spec for word in ("-C", item)]
     rc, out, err = module.run_command(command)
     if rc != 0:
         module.fail_json(
@@ -151,12 +177,26 @@ def user_has_key(session: ssh.Session, settings: dict[str, list[str]]) -> bool:
     return any(path.is_file() and ssh.has_key(path.read_text(errors="replace")) for path in paths)
 
 
+def router_advertisements() -> bool:
+    """Whether the kernel has an IPv6 default route that it learned itself: RTF_ADDRCONF, 0x40000 (ipv6_route.h)."""
+    table = Path("/proc/net/ipv6_route")
+    rows = (line.split() for line in table.read_text().splitlines()) if table.exists() else ()
+    return any(row[0] == "0" * 32 and row[1] == "00" and int(row[8], 16) & 0x40000 for row in rows)
+
+
+def tmp_mount(module: AnsibleModule) -> bool:
+    """Whether systemd mounts /tmp from a unit of its own (and not from fstab or a container's engine)."""
+    out = module.run_command(["systemctl", "show", "-p", "FragmentPath,ActiveState", "tmp.mount"])[1]
+    return "ActiveState=active" in out and "FragmentPath=/" in out and "/run/" not in out
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "ssh_allowed_sources": {"type": "list", "elements": "str", "default": []},
             "ssh_options": {"type": "dict", "default": {}, "no_log": False},
+            "ssh_users": {"type": "list", "elements": "str", "default": []},
             "ban_ignore": {"type": "list", "elements": "str", "default": []},
             "firewall_rules": {"type": "list", "elements": "dict", "default": []},
         },
@@ -170,18 +210,18 @@ def main() -> None:
     sshd = module.get_bin_path("sshd", opt_dirs=["/usr/sbin"])
     settings = effective(module, sshd, session) if sshd else {}
     has_key = user_has_key(session, settings) if session and sshd else True
-    errors += ssh.check(session, allowed, has_key, module.params["ssh_options"])
-    if sshd and not ssh.includes_drop_ins(Path("/etc/ssh/sshd_config").read_text()):
-        errors.append(
-            "/etc/ssh/sshd_config on the server does not read its drop-ins before its own settings: make "
-            f"'Include {ssh.DROP_INS}' its first line"
-        )
+    errors += ssh.check(session, allowed, has_key, module.params["ssh_options"], module.params["ssh_users"])
     if errors:
         module.fail_json(
             msg="Hardening is refused, nothing was changed:\n" + "\n".join(f"- {error}" for error in errors),
             errors=errors,
         )
 
+    # The distribution's own, where ours has taken its place.
+    own = effective(module, sshd, session, access.ORIGINAL) if sshd and access.ORIGINAL.exists() else settings
+    # In a container the engine mounts /tmp.
+    virtual = module.get_bin_path("systemd-detect-virt")
+    container = bool(virtual) and module.run_command([virtual, "--quiet", "--container"])[0] == 0
     query = module.get_bin_path("ssh") if sshd else None
     module.exit_json(
         changed=False,
@@ -193,6 +233,10 @@ def main() -> None:
         ssh_allowed_sources=allowed,
         algorithms={kind: module.run_command([query, "-Q", kind])[1].split() if query else [] for kind in KINDS},
         keywords=sorted(settings),
+        ssh_kept=ssh.kept(own),
+        container=container,
+        router_advertisements=router_advertisements(),
+        tmp_mount=not container and tmp_mount(module),
         time_daemon=next((d for d in TIME_DAEMONS if module.get_bin_path(d, opt_dirs=["/usr/sbin"])), ""),
     )
 

@@ -12,7 +12,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-DROP_INS = "/etc/ssh/sshd_config.d/*.conf"
+KEPT = (
+    *("Port", "AddressFamily", "ListenAddress", "HostKey", "HostCertificate", "TrustedUserCAKeys", "RevokedKeys"),
+    *("AuthorizedKeysFile", "AuthorizedKeysCommand", "AuthorizedKeysCommandUser"),
+    *("AuthorizedPrincipalsFile", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsCommandUser"),
+    *("AllowUsers", "AllowGroups", "DenyUsers", "DenyGroups"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,18 @@ def parse_effective(text: str) -> dict[str, list[str]]:
     return values
 
 
-def includes_drop_ins(config: str) -> bool:
-    """Whether sshd_config reads its drop-ins before any setting of its own (sshd takes the first value it meets)."""
-    for line in config.splitlines():
-        words = line.split("#", 1)[0].split()
-        if words:
-            return words[0].lower() == "include" and DROP_INS in words[1:]
-    return False
+def kept(effective: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines of ``sshd -T`` that say who comes in, by which keys and where.
+
+    A new configuration keeps them.
+    """
+    return [
+        f"{name} {value}"
+        for name in KEPT
+        for value in effective.get(name.lower(), [])
+        if value not in ("", "none", "any")
+        and not (name == "ListenAddress" and value.startswith(("0.0.0.0:", "[::]:")))
+    ]
 
 
 def key_files(effective: Mapping[str, Sequence[str]], user: str, home: str, uid: int) -> list[str]:
@@ -84,10 +94,12 @@ def check(
     allowed: Sequence[str],
     user_has_key: bool,
     options: Mapping[str, object],
+    users: Sequence[str] = (),
 ) -> list[str]:
     """Return why hardening would lock out the operator who is connected now, one sentence each.
 
-    ``allowed`` are networks, none meaning anyone; ``options`` the sshd settings that the inventory overrides.
+    ``allowed`` are networks, none meaning anyone; ``options`` the sshd settings that the inventory overrides; ``users``
+    those who may log in, none meaning everyone.
     """
     if current is None:
         return []
@@ -101,6 +113,11 @@ def check(
         errors.append(
             f"password logins are about to be switched off, and user '{current.user}' has no key on the server: "
             f"add one first (ssh-copy-id {current.user}@…)"
+        )
+    if users and current.user not in users:
+        errors.append(
+            f"hardening_ssh_users: you are connected as '{current.user}', who is not among {', '.join(users)}: add "
+            "this user, or connect as one of them"
         )
     root_login = next((str(v).lower() for k, v in options.items() if k.lower() == "permitrootlogin"), "")
     if current.user == "root" and root_login in ("no", "false", "forced-commands-only"):

@@ -57,17 +57,24 @@ def test_parse_effective_keeps_every_port():
 
 
 @pytest.mark.parametrize(
-    ("config", "expected"),
+    ("lines", "expected"),
     [
-        pytest.param("# comment\n\nInclude /etc/ssh/sshd_config.d/*.conf\nPort 22\n", True, id="Debian's own"),
-        pytest.param("include /etc/ssh/sshd_config.d/*.conf # first\n", True, id="any case, comment behind"),
-        pytest.param("PasswordAuthentication yes\nInclude /etc/ssh/sshd_config.d/*.conf\n", False, id="too late"),
-        pytest.param("Port 22\n", False, id="not at all"),
-        pytest.param("#Include /etc/ssh/sshd_config.d/*.conf\n", False, id="commented out"),
+        pytest.param("port 22\nlistenaddress 0.0.0.0:22\nlistenaddress [::]:22\n", ["Port 22"], id="every address"),
+        pytest.param(
+            "port 2222\nlistenaddress 10.0.0.1:2222\naddressfamily inet\n",
+            ["Port 2222", "AddressFamily inet", "ListenAddress 10.0.0.1:2222"],
+            id="one address",
+        ),
+        pytest.param("trustedusercakeys none\nauthorizedkeyscommand none\naddressfamily any\n", [], id="none"),
+        pytest.param(
+            "trustedusercakeys /etc/ssh/ca.pub\nallowusers a\nallowusers b\npasswordauthentication yes\n",
+            ["TrustedUserCAKeys /etc/ssh/ca.pub", "AllowUsers a", "AllowUsers b"],
+            id="who comes in, and no more",
+        ),
     ],
 )
-def test_includes_drop_ins(config, expected):
-    assert ssh.includes_drop_ins(config) is expected
+def test_kept(lines, expected):
+    assert ssh.kept(ssh.parse_effective(lines)) == expected
 
 
 @pytest.mark.parametrize(
