@@ -164,13 +164,22 @@ def run(arguments: argparse.Namespace) -> None:
             docker("pull", "--quiet", name)
             docker("tag", name, f"mainstay/image/{name}")
         shared = [image for image in shared if image.mirror not in UPSTREAM]
+    others = catalogue.other_databases() if arguments.all else []
     images = [*shared, *releases]
     upstream = [Image(name, Path(), "", {}, mirror=name) for name in UPSTREAM] if arguments.upstream else []
     engine = Engine(
-        [catalogue.BASE, *(name for image in (*images, *upstream) for name in {image.name, image.public or image.name})]
+        [
+            catalogue.BASE,
+            *(name for image in (*images, *upstream, *others) for name in {image.name, image.public or image.name}),
+        ]
     )
     for image in shared:
         engine.build(image)
+    for image in others:
+        try:
+            engine.build(image)
+        except BedError as error:
+            print(f"images: no image {image.tag}, what is tested with it is skipped: {error}", file=sys.stderr)
     with ThreadPoolExecutor(JOBS) as pool:
         list(pool.map(engine.build, releases))
         if arguments.push:
@@ -181,6 +190,7 @@ def main() -> int:
     """Return the exit status; errors that the user can do something about are printed without a traceback."""
     parser = argparse.ArgumentParser(prog="testbed/images/build", description=__doc__)
     parser.add_argument("--push", action="store_true", help="to $BED_MIRROR and $BED_REGISTRY")
+    parser.add_argument("--all", action="store_true", help="also those that the product does not use: MariaDB, MySQL")
     parser.add_argument("--upstream", action="store_true", help="take the databases' images from Docker Hub")
     try:
         run(parser.parse_args())

@@ -19,6 +19,7 @@ PRODUCT = IMAGES.parent / "product"
 RELEASES = PRODUCT / "releases.yml"
 BASE = "mainstay/debian:trixie"
 FERRETDB = "ferretdb-1.24.0"
+MYSQL = "9"
 MONGO_PROGRAMS = ("ferretdb", "mongodump", "mongorestore")
 
 
@@ -97,20 +98,27 @@ def page(template: str, release: Mapping[str, Any]) -> bytes:
     return Template(template).substitute(title=release["title"], release=release["release"]).encode()
 
 
+def database(name: str, version: str, parent: str, files: Mapping[str, bytes | Path], start: str = "") -> Image:
+    """Return the image of one database; ``start`` names the folder of its entry point where that is another's."""
+    entry = IMAGES / (start or name) / "docker-entrypoint.sh"
+    shared = {"docker-entrypoint.sh": entry, "file-env.sh": IMAGES / "file-env.sh"}
+    tag = f"{name}:{version}"
+    return Image(tag, IMAGES / name / "Dockerfile", parent, {**shared, **files}, mirror=tag)
+
+
 def databases(programs: Path | None) -> list[Image]:
     """Return the images of the databases; that of MongoDB's stand-in only where there is a folder with its programs."""
-
-    def database(name: str, version: str, parent: str, files: Mapping[str, bytes | Path]) -> Image:
-        shared = {"docker-entrypoint.sh": IMAGES / name / "docker-entrypoint.sh", "file-env.sh": IMAGES / "file-env.sh"}
-        tag = f"{name}:{version}"
-        return Image(tag, IMAGES / name / "Dockerfile", parent, {**shared, **files}, mirror=tag)
-
     server = Image("postgresql:base", IMAGES / "postgresql.Dockerfile", BASE, {})
     images = [server, database("postgres", "17", server.name, {}), database("redis", "8.0", BASE, {})]
     if programs:
         mongo = {program: programs / program for program in MONGO_PROGRAMS}
         images.append(database("mongo", FERRETDB, server.name, mongo))
     return images
+
+
+def other_databases() -> list[Image]:
+    """Return the images of databases that the product does not use, but tests do."""
+    return [database("mariadb", "11.8", BASE, {}, start="mysql"), database("mysql", MYSQL, BASE, {})]
 
 
 def backend_base(packages: Path | bytes) -> list[Image]:

@@ -199,7 +199,8 @@ def test_every_release_is_one_small_file_over_what_all_share() -> None:
 
 
 def test_every_recipe_is_there() -> None:
-    shared = [*catalogue.databases(Path("/programs")), *catalogue.backend_base(b""), catalogue.frontend_base()]
+    databases = [*catalogue.databases(Path("/programs")), *catalogue.other_databases()]
+    shared = [*databases, *catalogue.backend_base(b""), catalogue.frontend_base()]
     images = [*shared, *catalogue.releases()]
     known = {catalogue.BASE, *(image.name for image in shared)}
     for image in images:
