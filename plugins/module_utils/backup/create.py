@@ -123,12 +123,11 @@ def pieces(job: Job, engine: type[Engine]) -> list[str]:
     return [""] if engine.whole_server or not job.databases else list(job.databases)
 
 
-def file_names(job: Job, engine: type[Engine], started: float) -> list[tuple[str, str]]:
-    """Pairs of database and file name. Names of one database are those of row 0-31; several carry their database."""
-    parts = pieces(job, engine)
+def file_names(job: Job, parts: list[str], suffix: str, started: float) -> list[str]:
+    """A file name for each part. Names of one database are those of row 0-31; several carry their database."""
     stamp = manifests.set_id(started)
-    end = engine.suffix + (crypt.SUFFIX if job.recipients else "")
-    return [(part, f"{job.prefix}-{stamp}{f'-{_plain(part)}' if len(parts) > 1 else ''}{end}") for part in parts]
+    end = suffix + (crypt.SUFFIX if job.recipients else "")
+    return [f"{job.prefix}-{stamp}{f'-{_plain(part)}' if len(parts) > 1 else ''}{end}" for part in parts]
 
 
 def _plain(name: str) -> str:
@@ -156,12 +155,15 @@ def create(
         for path in files.leftovers(job.directory):
             path.unlink()
         started = clock() if started is None else started
-        while any((job.directory / name).exists() for _part, name in file_names(job, kind, started)):
+        parts = pieces(job, kind)
+        engines = [connect(part) for part in parts]
+        while any((job.directory / name).exists() for name in file_names(job, parts, engines[0].suffix, started)):
             started += 1
         earlier = manifests_in(job.directory)
+        names = file_names(job, parts, engines[0].suffix, started)
         return [
-            _piece(job, connect(part), part, name, started, earlier, clock)
-            for part, name in file_names(job, kind, started)
+            _piece(job, engine, part, name, started, earlier, clock)
+            for engine, part, name in zip(engines, parts, names, strict=True)
         ]
 
 

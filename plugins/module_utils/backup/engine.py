@@ -20,8 +20,11 @@ Sink = Callable[[bytes], None]
 class Target:
     """What to back up or to check: where its tools run, and how they reach the server from there.
 
-    Without ``host`` tools use the socket or loopback address that is the engine's default. ``database`` is empty where
-    the whole server is meant. ``timeout`` in seconds bounds every tool that reads or writes all data.
+    Without ``host`` and ``socket`` tools use the socket or loopback address that is the engine's default. ``database``
+    is empty where the whole server is meant, ``paths`` are what the engine ``files`` packs. ``tls`` asks for an
+    encrypted connection to a server that proves its name, by an authority in the file ``ca`` or one that is trusted
+    where the tools are. ``compression`` is ``zstd``, ``gzip`` or empty for what suits. ``timeout`` in seconds bounds
+    every tool that reads or writes all data.
     """
 
     place: Place
@@ -30,6 +33,12 @@ class Target:
     database: str = ""
     host: str = ""
     port: int = 0
+    socket: str = ""
+    tls: bool = False
+    ca: str = ""
+    paths: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    compression: str = ""
     timeout: float = 4 * 3600
 
 
@@ -53,10 +62,13 @@ class Engine(Protocol):
     """One kind of database."""
 
     name: str
-    suffix: str
     whole_server: bool
 
     def __init__(self, target: Target) -> None: ...
+
+    @property
+    def suffix(self) -> str:
+        """How names of its files end."""
 
     def estimate(self) -> int | None:
         """About how many bytes a dump will take at most, where the server can say."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.mongodb import MongoDB
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.mysql import MariaDB, MySQL
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.postgresql import PostgreSQL
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.redis import Redis
 
-ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (PostgreSQL, MongoDB, Redis)}
+ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (PostgreSQL, MySQL, MariaDB, MongoDB, Redis)}

@@ -14,7 +14,7 @@ import dataclasses
 import lzma
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 MAGIC = struct.pack("<I", 0x8199E26D)
@@ -22,7 +22,6 @@ TERMINATOR = 0xFFFFFFFF
 MIN_BSON = 5
 MAX_BSON = (48 << 20) + (16 << 10)
 MAX_HEADER = (16 << 20) + (16 << 10)
-PIECE = 1 << 18
 LZMA_CHUNK = 1 << 16
 
 
@@ -63,29 +62,6 @@ class Crc64:
         except lzma.LZMAError:
             return False
         return True
-
-
-def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Unpack one gzip member in bounded pieces. Raises ArchiveError on damage, truncation and bytes behind the end."""
-    decoder = zlib.decompressobj(wbits=31)
-    for chunk in chunks:
-        if decoder.eof:
-            raise ArchiveError("there are bytes behind the end of the gzip stream")
-        data = chunk
-        while True:
-            try:
-                piece = decoder.decompress(data, PIECE)
-            except zlib.error as error:
-                raise ArchiveError(f"gzip: {error}") from error
-            if piece:
-                yield piece
-            data = decoder.unconsumed_tail
-            if not data and len(piece) < PIECE:
-                break
-        if decoder.unused_data:
-            raise ArchiveError("there are bytes behind the end of the gzip stream")
-    if not decoder.eof:
-        raise ArchiveError("the gzip stream is cut short")
 
 
 def flat_bson(data: bytes) -> dict[str, Any]:

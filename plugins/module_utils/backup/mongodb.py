@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import mongo_archive
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import mongo_archive, packing
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Running, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
@@ -23,7 +23,6 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     Findings,
 )
 
-GZIP = b"\x1f\x8b\x08"
 SECRET = "MAINSTAY_MONGO_CONFIG"  # noqa: S105 - the name of a variable
 # The tools read a password from a file alone: a here-document is one that exists in no directory.
 WITH_SECRET = f'exec "$@" --config=/dev/fd/3 3<<END\n${SECRET}\nEND\n'
@@ -118,13 +117,13 @@ class MongoDB:
         """The magic number of gzip, and that of the archive inside."""
         with path.open("rb") as file:
             head = file.read(4096)
-        if not head.startswith(GZIP):
+        if packing.kind_of(head) != packing.GZIP:
             return Findings([Check("structure", BAD, "this is no gzip file")])
         archive = mongo_archive.Archive()
         try:
-            for piece in mongo_archive.gunzip([head]):
+            for piece in packing.gunzip([head]):
                 archive.feed(piece)
-        except mongo_archive.ArchiveError as error:
+        except (mongo_archive.ArchiveError, packing.PackedError) as error:
             if "cut short" not in str(error):
                 return Findings([Check("structure", BAD, str(error))])
         return Findings([Check("structure", OK, "gzip'd archive of mongodump")])
@@ -133,8 +132,8 @@ class MongoDB:
         """Unpack all of it, walk every frame, check gzip's checksum and that of every collection, count documents."""
         try:
             with path.open("rb") as file:
-                archive = mongo_archive.read(mongo_archive.gunzip(chunks(file)))
-        except mongo_archive.ArchiveError as error:
+                archive = mongo_archive.read(packing.gunzip(chunks(file)))
+        except (mongo_archive.ArchiveError, packing.PackedError) as error:
             return Findings([Check("archive", BAD, str(error))])
         reason = f"every frame and the checksums of gzip and of {len(archive.counts)} collections hold"
         findings = Findings([Check("archive", OK, reason)], counts=archive.counts)

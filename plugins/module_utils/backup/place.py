@@ -36,11 +36,12 @@ exit "$status"
 
 
 class ToolError(BackupError):
-    """A tool that failed, was missing or took too long. ``missing`` tells the second from the others."""
+    """A tool that failed, was ``missing`` or took too long (``late``)."""
 
-    def __init__(self, message: str, missing: bool = False) -> None:
+    def __init__(self, message: str, missing: bool = False, late: bool = False) -> None:
         super().__init__(message)
         self.missing = missing
+        self.late = late
 
 
 class Running:
@@ -161,7 +162,7 @@ class Place:
 
 
 def _late(program: str, place: Place, timeout: float) -> ToolError:
-    return ToolError(f"{program} in {place} did not finish within {timeout:.0f} s and was stopped")
+    return ToolError(f"{program} in {place} did not finish within {timeout:.0f} s and was stopped", late=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
