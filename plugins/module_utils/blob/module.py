@@ -20,6 +20,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.client impo
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import KINDS, resolve
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.plan import MIB
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.s3 import KINDS as S3_KINDS
 
 CONNECTION_OPTIONS: dict[str, Any] = {
     "account_url": {"type": "str"},
@@ -41,6 +42,32 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "ca_bundle": {"type": "path"},
     "timeout": {"type": "int", "default": 21600},
 }
+
+STORE_OPTIONS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": ["azure", "s3"]},
+    "account_url": {"type": "str"},
+    "container": {"type": "str"},
+    "endpoint_url": {"type": "str"},
+    "region": {"type": "str"},
+    "bucket": {"type": "str"},
+    "addressing": {"type": "str", "choices": ["path", "virtual"]},
+    "prefix": {"type": "str"},
+    "ca_bundle": {"type": "path"},
+    "timeout": {"type": "int", "default": 21600},
+    "keep": {"type": "dict"},
+    "credential": {
+        "type": "dict",
+        "options": {
+            **CONNECTION_OPTIONS["credential"]["options"],
+            "kind": {"type": "str", "choices": [*KINDS, *S3_KINDS]},
+            "access_key_id": {"type": "str"},
+            "secret_access_key": {"type": "str", "no_log": True},
+            "session_token": {"type": "str", "no_log": True},
+        },
+    },
+}
+STORES: dict[str, Any] = {"type": "list", "elements": "dict", "options": STORE_OPTIONS, "required": True}
 
 
 @contextlib.contextmanager
