@@ -105,24 +105,28 @@ def blackbox(certificates: Iterable[str], ca_file: str = "") -> dict[str, Any]:
     return {"modules": modules}
 
 
-def expectations(backups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a rules file that says, as series, which backups there must be and how old they may be (seconds).
+def expectations(targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rules file that says, as series, what is promised: of each backup how old it may be, of each app in how
+    much time it is back (all in seconds). ``targets`` is what the role calls ``monitoring_targets``.
 
     The alerts compare with these, so they are the same for every server, and one about a backup that has never
     been made can fire though nothing has ever been measured.
     """
+    backups, recoveries = targets.get("backups") or [], targets.get("recoveries") or []
     return {
         "groups": [
             {
                 "name": "expected",
                 "rules": [
-                    {
-                        "record": "mainstay:backup_max_age_seconds",
-                        "expr": f"vector({int(backup['max_age'])})",
-                        "labels": {"backup": backup["name"], "app": backup["app"]},
-                    }
-                    for backup in backups
+                    *(_expected("mainstay:backup_max_age_seconds", item, "max_age") for item in backups),
+                    *(_expected("mainstay:backup_rpo_seconds", item, "rpo") for item in backups if item.get("rpo")),
+                    *(_expected("mainstay:app_rto_seconds", item, "rto") for item in recoveries),
                 ],
             }
         ]
     }
+
+
+def _expected(series: str, item: Mapping[str, Any], key: str) -> dict[str, Any]:
+    labels = {"backup": item["name"]} if "name" in item else {}
+    return {"record": series, "expr": f"vector({int(item[key])})", "labels": {**labels, "app": item["app"]}}

@@ -67,13 +67,19 @@ def test_every_probe_names_a_module_that_there_is():
 
 
 def test_expectations_are_series_that_rules_can_compare_with():
-    assert prometheus.expectations(TARGETS["backups"])["groups"][0]["rules"] == [
-        {
-            "record": "mainstay:backup_max_age_seconds",
-            "expr": "vector(93600)",
-            "labels": {"backup": "shop-db", "app": "shop"},
-        }
+    shop, backup = {"app": "shop"}, {"backup": "shop-db", "app": "shop"}
+    targets = {
+        **TARGETS,
+        "backups": [*TARGETS["backups"], {"name": "shop-db", **shop, "max_age": 93600, "rpo": 86400}],
+        "recoveries": [{**shop, "rto": 900}],
+    }
+    assert prometheus.expectations(targets)["groups"][0]["rules"] == [
+        {"record": "mainstay:backup_max_age_seconds", "expr": "vector(93600)", "labels": backup},
+        {"record": "mainstay:backup_max_age_seconds", "expr": "vector(93600)", "labels": backup},
+        {"record": "mainstay:backup_rpo_seconds", "expr": "vector(86400)", "labels": backup},
+        {"record": "mainstay:app_rto_seconds", "expr": "vector(900)", "labels": shop},
     ]
+    assert prometheus.expectations({})["groups"][0]["rules"] == []
 
 
 @pytest.mark.parametrize("ca_file", ["", "/etc/ca.pem"], ids=["public", "private"])
