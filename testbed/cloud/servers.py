@@ -7,8 +7,10 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import yaml
 
@@ -20,6 +22,7 @@ KEY = STATE / "id_ed25519"
 MACHINE_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 MACHINE_APT = Path("/etc/apt/apt.conf.d")
 MACHINE_PIP = Path("/etc/pip.conf")
+POOL = [f"172.30.77.{last}" for last in range(32, 128)]  # fixed, so that a server keeps its address when it restarts
 
 
 def declared() -> dict[str, dict[str, Any]]:
@@ -75,7 +78,8 @@ def up(name: str, release: str | None = None, address: str | None = None, memory
     elif known:
         down(name)
     if inspect(name) is None:
-        start(name, wanted, address or variables.get("ansible_host"), memory, variables.get("testbed_domains", []))
+        address = address or variables.get("ansible_host") or choose(name, given_addresses())
+        start(name, wanted, address, memory, variables.get("testbed_domains", []))
     settle(name)
     found = address_of(name)
     services.wait_for_port(found, 22, name)
@@ -84,10 +88,26 @@ def up(name: str, release: str | None = None, address: str | None = None, memory
     return found
 
 
-def start(name: str, release: str, address: str | None, memory: str | None, domains: list[str]) -> None:
+def given_addresses() -> set[str]:
+    """The fixed addresses of all containers of the bed, running or not."""
+    form = "{{range .NetworkSettings.Networks}}{{with .IPAMConfig}}{{.IPv4Address}} {{end}}{{end}}"
+    names = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
+    return set(docker("inspect", "--format", form, *names).split()) if names else set()
+
+
+def choose(name: str, taken: Collection[str]) -> str:
+    """A free address; one that depends on the name, so that two servers that start at once want different ones."""
+    first = crc32(name.encode()) % len(POOL)
+    for address in POOL[first:] + POOL[:first]:
+        if address not in taken:
+            return address
+    raise BedError(f"the bed has no address left for {name!r}: remove servers (testbed/bed server down NAME)")
+
+
+def start(name: str, release: str, address: str, memory: str | None, domains: list[str]) -> None:
     """Run the container."""
     image = images.server(release)
-    options = ["--ip", address] if address else []
+    options = ["--ip", address]
     options += ["--memory", memory] if memory else []
     options += [flag for domain in domains for flag in ("--network-alias", domain)]
     unified = [] if cgroup_v2() else ["SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1", "systemd.unified_cgroup_hierarchy=0"]
