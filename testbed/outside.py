@@ -13,9 +13,10 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ def playbook(name: str, *args: str, check: bool = True, **variables: Any) -> sub
 
 
 def recap(output: str) -> dict[str, int]:
-    """The counts of the play recap line: ``{"ok": 40, "changed": 0, …}``."""
-    lines = re.findall(rf"^{HOST}\s*: (.*)$", output, re.MULTILINE)
+    """The counts of the play recap's last line: ``{"ok": 40, "changed": 0, …}``."""
+    lines = re.findall(r"^\S+\s*: (ok=.*)$", output, re.MULTILINE)
     assert lines, output[-3000:]
     return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", lines[-1])}
 
@@ -72,10 +73,10 @@ def address(host: str = HOST) -> str:
     ).stdout.strip()
 
 
-def on_server(command: str, check: bool = True, stdin: str | None = None) -> str:
+def on_server(command: str, check: bool = True, stdin: str | None = None, host: str = HOST) -> str:
     """What a shell command prints on the server, by the bed's back door: for looking, never for arranging results."""
     done = subprocess.run(
-        ["docker", "exec", "-i", HOST, "bash", "-c", command],
+        ["docker", "exec", "-i", host, "bash", "-c", command],
         text=True,
         capture_output=True,
         check=False,
@@ -178,33 +179,50 @@ def title() -> str:
         return found.group(1).strip()
 
 
-@contextmanager
-def visitors(path: str = "/api/version", pause: float = 0.15) -> Iterator[list[str]]:
-    """Keep asking for ``path`` while the block runs; yields the list that collects every failure."""
-    failures: list[str] = []
-    asked = [0]
-    stop = threading.Event()
+class Visitors:
+    """Ask again and again while the block runs, each of ``asks`` in a thread of its own.
 
-    def visit() -> None:
-        while not stop.is_set():
+    ``answers`` collects what they return, ``failures`` what they raise.
+    """
+
+    def __init__(self, *asks: Callable[[], Any], pause: float = 0.1) -> None:
+        self.answers: list[Any] = []
+        self.failures: list[str] = []
+        self._done, self._pause = threading.Event(), pause
+        self._threads = [threading.Thread(target=self._visit, args=[ask]) for ask in asks]
+
+    def _visit(self, ask: Callable[[], Any]) -> None:
+        while not self._done.wait(self._pause):
             try:
-                with client(timeout=10) as http:
-                    answer = http.get(path)
-                    if answer.status_code != 200:
-                        failures.append(f"{time.strftime('%X')} {answer.status_code} {answer.text[:80]}")
-            except httpx.HTTPError as error:
-                failures.append(f"{time.strftime('%X')} {error!r}")
-            asked[0] += 1
-            stop.wait(pause)
+                self.answers.append(ask())
+            except (httpx.HTTPError, OSError, AssertionError) as error:
+                self.failures.append(f"{time.strftime('%X')} {error!r}")
 
-    thread = threading.Thread(target=visit)
-    thread.start()
-    try:
-        yield failures
-    finally:
-        stop.set()
-        thread.join()
-        assert asked[0] > 3, "the visitor asked too seldom to prove anything"
+    def __enter__(self) -> Visitors:
+        """Let them begin."""
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Let them end."""
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+        assert len(self.answers + self.failures) > 3, "the visitors asked too seldom to prove anything"
+
+
+@contextmanager
+def visitors(path: str = "/api/version") -> Iterator[list[str]]:
+    """Keep asking the product for ``path`` while the block runs; yields the list that collects every failure."""
+
+    def ask() -> None:
+        with client(timeout=10) as http:
+            answer = http.get(path)
+        assert answer.status_code == 200, f"{answer.status_code} {answer.text[:80]}"
+
+    with Visitors(ask) as group:
+        yield group.failures
 
 
 def open_ports(host: str) -> set[int]:
@@ -212,6 +230,49 @@ def open_ports(host: str) -> set[int]:
     scan = ("nmap", "-n", "-Pn", "-p-", "-T5", "--min-rate", "4000", "--max-retries", "2", "-oG", "-", host)
     report = run(*scan, timeout=600).stdout
     return {int(port) for port in re.findall(r"(\d+)/open/tcp", report)}
+
+
+class Machine:
+    """A container on the bed's network, reached by the bed's back door."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @cached_property
+    def address(self) -> str:
+        """Its IPv4 address."""
+        return address(self.name)
+
+    @cached_property
+    def ipv6(self) -> str:
+        """Its IPv6 address."""
+        return self.shell("ip -6 -o address show dev eth0 scope global | grep -oP 'inet6 \\K[^/]+'")
+
+    def shell(self, command: str, stdin: str | None = None, check: bool = True) -> str:
+        """What a shell command prints there, without white space around it."""
+        return on_server(command, check, stdin, self.name).strip()
+
+
+class Server(Machine):
+    """A test server, also reached as its operator does. ``variables`` go to every play."""
+
+    def __init__(self, name: str, *inventory: str, **variables: Any) -> None:
+        super().__init__(name)
+        self.inventory = inventory or ("-i", f"{name},")
+        self.variables = {
+            "ansible_host": self.address,
+            "ansible_user": "admin",
+            "ansible_ssh_private_key_file": str(STATE / "id_ed25519"),
+            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+            **variables,
+        }
+
+    def play(self, playbook: Path | str, *options: str, check: bool = True, **variables: Any) -> str:
+        """Run a playbook; answers all that it says. Without ``check`` it has to fail."""
+        program, extra = str(ROOT / ".venv/bin/ansible-playbook"), json.dumps({**self.variables, **variables})
+        done = run(program, str(playbook), *self.inventory, "--limit", self.name, "-e", extra, *options, check=check)
+        assert check or done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
 
 
 def answers(host: str, port: int, timeout: float = 2) -> bool:
