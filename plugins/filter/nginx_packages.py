@@ -10,17 +10,22 @@ short_description: The packages that nginx needs to serve its sites
 version_added: 0.1.0
 author: "Mainstay contributors (@mainstay-platform)"
 description:
-  - Gives nginx, and njs where a site has a rate limit that nginx's own limiter cannot count.
+  - Gives nginx, njs where a site has a rate limit that nginx's own limiter cannot count, and Brotli where wanted.
+positional: _input, brotli
 options:
   _input:
     description: The sites, as the role C(nginx) takes them.
     type: list
     elements: dict
     required: true
+  brotli:
+    description: Whether Brotli is wanted.
+    type: bool
+    required: true
 """
 
 EXAMPLES = r"""
-packages: "{{ nginx_sites | mainstay.platform.nginx_packages }}"
+packages: "{{ nginx_sites | mainstay.platform.nginx_packages(true) }}"
 """
 
 RETURN = r"""
@@ -37,10 +42,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.module_utils.nginx.locations import packages
 
 
-def nginx_packages(sites: list[dict[str, Any]]) -> list[str]:
+def nginx_packages(sites: list[dict[str, Any]], brotli: bool) -> list[str]:
     """Packages; AnsibleFilterError for a rate that is none."""
     try:
-        return packages(sites)
+        return packages(sites, brotli)
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -50,16 +50,11 @@ changed_files:
   returned: always
   type: list
   elements: str
-nginx_version:
-  description: Version of the nginx that is installed; empty when none is.
+nginx:
+  description: What the installed nginx is and can; empty when none is installed.
   returned: always
-  type: str
-  sample: 1.26.3
-njs_version:
-  description: Version of njs in it, as the package says; empty when it is not installed.
-  returned: always
-  type: str
-  sample: 0.8.9
+  type: dict
+  sample: {version: 1.26.3, openssl: 3.5.7, http3: true, njs: 0.8.9-1}
 stale:
   description: Apps and upstreams that no site names and that O(prune) would remove.
   returned: always
@@ -108,8 +103,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(changed),
         changed_files=[str(path) for path in changed],
-        nginx_version=control.version(module.run_command) if module.get_bin_path("nginx") else "",
-        njs_version=control.njs_version(module.run_command),
+        nginx=control.build(module.run_command) if module.get_bin_path("nginx") else {},
         stale=stale,
         diff=[
             {

@@ -55,6 +55,15 @@ options:
           - blue_green
           - recreate
         default: blue_green
+      rpo:
+        description:
+          - 'Objective: so old may the newest proven backup of each of its databases become. What is younger
+            may be lost. A schedule that cannot hold it is refused; while it is broken an alert says so.'
+        type: str
+      rto:
+        description:
+          - 'Objective: in so much time the app runs again on its backups. Drills measure it: C(playbooks/drill.yml).'
+        type: str
       services:
         description:
           - Containers of the app.
@@ -147,6 +156,36 @@ options:
                   - Where the container sees it.
                 type: str
                 required: true
+              backup:
+                description:
+                  - Its backup. Services that share the volume say the same of it.
+                type: dict
+                suboptions:
+                  enabled:
+                    description:
+                      - Whether it is backed up.
+                    type: bool
+                    default: true
+                  schedule:
+                    description:
+                      - 'When, as systemd''s OnCalendar. Name the zone: without one it is the server''s.'
+                      - 'When, as systemd''s C(OnCalendar): C([weekdays] [*-month-day] [hour:minute] [zone]),
+                        as C(Sun 03:30 UTC).'
+                    type: str
+                    default: '*-*-* 03:00:00 UTC'
+                  keep_local:
+                    description:
+                      - Days that copies stay on the server.
+                    type: int
+                    default: 7
+                  max_drop:
+                    description:
+                      - How much of its bytes may be gone from one backup to the next, in percent, before
+                        the new one counts as bad until somebody acknowledges it. V(100) lets everything
+                        pass.
+                      - Without it, V(50).
+                    type: int
+                default: {}
             default: []
           routes:
             description:
@@ -262,6 +301,8 @@ options:
             type: str
             choices:
               - postgresql
+              - mysql
+              - mariadb
               - mongodb
               - redis
             required: true
@@ -273,15 +314,53 @@ options:
           image:
             description:
               - 'Image without a tag: C(:version) is added.'
-              - Without it, C(postgres) for postgresql, C(mongo) for mongodb, C(redis) for redis.
+              - Without it, C(postgres) for postgresql, C(mysql) for mysql, C(mariadb) for mariadb, C(mongo)
+                for mongodb, C(redis) for redis.
             type: str
+          external:
+            description:
+              - 'Where it is, when it is not to run here: native on the host, or managed elsewhere. A
+                host or a mapping.'
+            type: dict
+            suboptions:
+              host:
+                description:
+                  - Where the server is, seen from the host. Either this or C(socket).
+                type: str
+              port:
+                description:
+                  - Its port.
+                  - Without it, the engine's own.
+                type: int
+              socket:
+                description:
+                  - Its socket, where it runs on the host itself.
+                type: str
+              tls:
+                description:
+                  - Whether connections are encrypted, and the server proves its name.
+                  - Without it, V(true), unless it is on the host itself.
+                type: bool
+              ca:
+                description:
+                  - File on the host with the authorities that may vouch for it.
+                  - Without it, those that the host trusts.
+                type: str
+              tools:
+                description:
+                  - 'Where the client tools for backups come from: from C(image), or from packages of
+                    the host.'
+                  - Without it, V(host) where the server is on the host itself, else V(image).
+                type: str
+                choices:
+                  - image
+                  - host
           memory:
             description:
-              - Memory limit.
+              - Memory limit. Required unless it is C(external).
               - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at
                 least C(6m).'
             type: str
-            required: true
           cpus:
             description:
               - CPU limit. Without it the database may use all.
@@ -323,6 +402,13 @@ options:
                   - Days that copies stay on the server.
                 type: int
                 default: 7
+              max_drop:
+                description:
+                  - How much of its bytes or rows may be gone from one backup to the next, in percent,
+                    before the new one counts as bad until somebody acknowledges it. V(100) lets everything
+                    pass.
+                  - Without it, V(50); V(100) for Redis, whose keys come and go.
+                type: int
             default: {}
         default: []
       env:
@@ -344,13 +430,21 @@ options:
         suboptions:
           csp:
             description:
-              - Content-Security-Policy.
+              - Content-Security-Policy. C({nonce}) becomes the request's id, which the app gets as C(X-Request-ID).
             type: str
-            default: default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none';
-              object-src 'none'
+            default: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src
+              'self'; connect-src 'self'; manifest-src 'self'; media-src 'self'; worker-src 'self'; base-uri
+              'self'; form-action 'self'; frame-ancestors 'none'
+          csp_report_only:
+            description:
+              - 'Content-Security-Policy-Report-Only: a policy to try out first. Browsers report, and
+                block nothing.'
+            type: str
+            default: ''
           hsts:
             description:
-              - Strict-Transport-Security. Add C(; includeSubDomains) where every subdomain has HTTPS.
+              - Strict-Transport-Security. Add C(; includeSubDomains) where every subdomain has HTTPS,
+                and C(; preload) to be put on the browsers' lists, from which there is no quick way back.
             type: str
             default: max-age=63072000
           frame_options:
@@ -376,6 +470,11 @@ options:
           opener_policy:
             description:
               - Cross-Origin-Opener-Policy.
+            type: str
+            default: same-origin
+          resource_policy:
+            description:
+              - Cross-Origin-Resource-Policy. C(cross-origin) where other sites may embed images or files.
             type: str
             default: same-origin
         default: {}

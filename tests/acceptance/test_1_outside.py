@@ -83,7 +83,7 @@ def test_databases_listen_nowhere_but_inside(port: int) -> None:
     ("header", "part"),
     [
         ("strict-transport-security", "max-age=63072000"),
-        ("content-security-policy", "default-src 'self'"),
+        ("content-security-policy", "default-src 'none'"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("referrer-policy", "strict-origin"),

@@ -9,12 +9,14 @@ check speaks of what it cannot know. The first sentence of each docstring is its
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .ports import SLOTS
+from .schedule import longest_gap
 from .spec import ENGINES
-from .types import PASSWORD_LENGTH, SECONDS, human_size, split_image, windowed
+from .types import PASSWORD_LENGTH, SECONDS, human_size, human_time, split_image, windowed
 
 App = dict[str, Any]
 Problem = str
@@ -23,6 +25,8 @@ Found = tuple[int, str]
 ACME_PATH = "/.well-known/acme-challenge/"
 # Distributions whose njs has no shared dictionaries.
 WITHOUT_WINDOWS = ("Debian 12", "Ubuntu 22.04")
+YEAR = 31536000
+SERVER_JOB = "server-state"
 RESERVED_ENDINGS = ("-data", "-blue", "-green")
 
 
@@ -38,6 +42,14 @@ def each(app: App, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for index, item in enumerate(app.get(kind) or []):
         if isinstance(item, dict):
             yield f"{kind}[{index}]", item
+
+
+def volumes(app: App) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (path, volume) of an app's services."""
+    for path, service in each(app, "services"):
+        for index, volume in enumerate(service.get("volumes") or []):
+            if isinstance(volume, dict):
+                yield f"{path}.volumes[{index}]", volume
 
 
 def serving(app: App) -> list[dict[str, Any]]:
@@ -180,6 +192,17 @@ def bursts(app: App) -> Iterator[Problem]:
                     yield f"{path}.rate_limits[{index}].burst: {reason}"
 
 
+def preload(app: App) -> Iterator[Problem]:
+    """Who asks for HSTS preloading has HTTPS on every subdomain, for a year at least."""
+    value = ((app.get("headers") or {}).get("hsts") or "").lower()
+    if "preload" in value:
+        age = re.search(r"max-age=(\d+)", value)
+        if "includesubdomains" not in value or not age or int(age[1]) < YEAR:
+            better = "max-age=63072000; includeSubDomains; preload"
+            lists = "the browsers' lists take no preload without the subdomains and a year"
+            yield f"headers.hsts: {lists} (write '{better}')"
+
+
 def rate_limits(app: App) -> Iterator[Problem]:
     """A rate limit lies inside a route of its own service, and a path is limited once."""
     if any("routes" not in service or None in service["routes"] for service in serving(app)):
@@ -279,12 +302,59 @@ def leaked(app: App) -> Iterator[Problem]:
 
 
 def engines(app: App) -> Iterator[Problem]:
-    """Redis has neither users nor named databases."""
+    """Redis has neither users nor named databases, and an app is not the user C(root) of MySQL or MariaDB."""
     for path, database in each(app, "databases"):
         engine = ENGINES.get(database.get("engine", ""))
         for field in ("user", "database"):
             if engine and not engine.has_users and database.get(field):
                 yield f"{path}.{field}: {database['engine']} has none (leave it out)"
+        admin = engine.backup_user if engine and not database.get("external") else ""
+        if admin and database.get("user") == admin:
+            yield f"{path}.user: '{admin}' may do everything, and backups use it (name another)"
+
+
+def places(app: App) -> Iterator[Problem]:
+    """A database that runs here has a memory limit; one that does not has either a host or a socket."""
+    for path, database in each(app, "databases"):
+        external = database.get("external", ...)
+        if external is None and database.get("memory", ...) is None:
+            yield f"{path}.memory: is missing: memory limit (such as '512m')"
+        if not isinstance(external, dict):
+            continue
+        host, socket = external.get("host", ...), external.get("socket", ...)
+        if host is None and socket is None:
+            yield f"{path}.external: has neither a host nor a socket (name one)"
+        elif host not in (None, ...) and socket not in (None, ...):
+            yield f"{path}.external: has both a host and a socket (keep one)"
+        if socket not in (None, ...) and database.get("engine") == "mongodb":
+            yield f"{path}.external.socket: mongodb is reached by a host (try host: 127.0.0.1)"
+        for field in ("memory", "cpus"):
+            if database.get(field):
+                yield f"{path}.{field}: means nothing for a database that does not run here (leave it out)"
+
+
+def shared_volumes(app: App) -> Iterator[Problem]:
+    """Services that share a volume say the same of its backup."""
+    first: dict[str, tuple[str, Any]] = {}
+    for path, volume in volumes(app):
+        if volume.get("name") and isinstance(volume.get("backup"), dict):
+            where, said = first.setdefault(volume["name"], (f"{path}.backup", volume["backup"]))
+            if said != volume["backup"]:
+                yield f"{path}.backup: is not what {where} says of the same volume (say the same)"
+
+
+def objectives(app: App) -> Iterator[Problem]:
+    """Every database of an app with an C(rpo) is backed up at least that often."""
+    rpo = app.get("rpo")
+    for path, database in each(app, "databases") if rpo else ():
+        backup = database.get("backup") or {}
+        if backup.get("enabled") is False:
+            yield f"{path}.backup.enabled: is off, and the app promises an rpo of {human_time(rpo)} (leave either out)"
+        elif backup.get("enabled") and backup.get("schedule") and (gap := longest_gap(backup["schedule"])) > rpo:
+            yield (
+                f"{path}.backup.schedule: '{backup['schedule']}' leaves {human_time(gap)} between two backups, more than "
+                f"the rpo of {human_time(rpo)} (back up more often, or promise less)"
+            )
 
 
 def app_names_once(apps: list[App]) -> Iterator[Found]:
@@ -332,12 +402,14 @@ def backups_once(apps: list[App]) -> Iterator[Found]:
     """No two backup jobs, which are named C(<app>-<database>), have the same name."""
     first: dict[str, tuple[int, str]] = {}
     for index, app in enumerate(apps):
-        for path, database in each(app, "databases"):
-            if not app.get("name") or not database.get("name"):
+        for path, item in [*each(app, "databases"), *volumes(app)]:
+            if not app.get("name") or not item.get("name"):
                 continue
-            job = f"{app['name']}-{database['name']}"
+            job = f"{app['name']}-{item['name']}"
             where, owner = first.setdefault(job, (index, app["name"]))
-            if owner != app["name"]:
+            if job == SERVER_JOB:
+                yield index, f"{path}.name: its backup job would be '{job}', as the server's own is (rename it)"
+            elif owner != app["name"]:
                 other = f"one of apps[{where}] '{owner}'"
                 yield index, f"{path}.name: its backup job would be '{job}', as {other} is (rename either)"
 
@@ -353,6 +425,7 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     metrics,
     rate_limits,
     bursts,
+    preload,
     before_release,
     singleton_routes,
     images,
@@ -360,6 +433,9 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     mounts,
     slot_ports,
     engines,
+    places,
+    shared_volumes,
+    objectives,
     variables,
     leaked,
 )
@@ -401,9 +477,8 @@ def memory_needed(apps: list[App]) -> tuple[int, int, str | None]:
     steady, extra, costliest = 0, 0, None
     for app in apps:
         running = serving(app)
-        steady += sum(service["memory"] for service in running) + sum(
-            database["memory"] for database in app["databases"]
-        )
+        steady += sum(service["memory"] for service in running)
+        steady += sum(database["memory"] or 0 for database in app["databases"])
         once = max((service["memory"] for service in app["services"] if service["run"] == "before_release"), default=0)
         second = (
             sum(service["memory"] for service in running if not service["singleton"])

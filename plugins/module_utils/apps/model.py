@@ -11,11 +11,13 @@ from typing import Any
 
 from . import ports
 from .checks import check_apps, check_capacity, check_system
-from .spec import APP, ELSEWHERE, ENGINES, SERVER, Field, ListOf, MapOf, Scalar, Struct
+from .spec import APP, ELSEWHERE, ENGINES, SERVER, Engine, Field, ListOf, MapOf, Scalar, Struct
 from .types import kind, plain, shown, split_image
 
 App = dict[str, Any]
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+VOLUME_MAX_DROP = 50
 ALWAYS_TMPFS = "/tmp"  # noqa: S108 - inside the container
 
 # What a value becomes that is wrong and has been reported. Structs leave such fields out, lists hold it as None.
@@ -165,6 +167,8 @@ def _derive(app: App) -> App:
             service["tmpfs"] = list(dict.fromkeys([ALWAYS_TMPFS, *filter(None, service["tmpfs"])]))
         if service.get("ports", ...) is None and service.get("port") and "name" in app and "name" in service:
             service["ports"] = ports.derived(app["name"], service["name"])
+        for volume in _dicts(service.get("volumes")):
+            _derive_backup(volume.get("backup"), VOLUME_MAX_DROP)
         for limit in _dicts(service.get("rate_limits")):
             if limit.get("burst", ...) is None and "rate" in limit:
                 limit["burst"] = int(limit["rate"].split("/")[0]) - 1
@@ -176,7 +180,25 @@ def _derive(app: App) -> App:
         for field in ("user", "database"):
             if engine and engine.has_users and database.get(field, ...) is None and "name" in app:
                 database[field] = app["name"]
+        if engine:
+            _derive_external(database.get("external"), engine)
+            _derive_backup(database.get("backup"), engine.max_drop)
     return app
+
+
+def _derive_external(external: Any, engine: Engine) -> None:
+    if not isinstance(external, dict):
+        return
+    near = bool(external.get("socket")) or external.get("host") in LOOPBACK
+    derived = {"port": engine.port, "tls": not near, "tools": "host" if near else "image"}
+    for field, value in derived.items():
+        if external.get(field, ...) is None:
+            external[field] = value
+
+
+def _derive_backup(backup: Any, max_drop: int) -> None:
+    if isinstance(backup, dict) and backup.get("max_drop", ...) is None:
+        backup["max_drop"] = max_drop
 
 
 def _dicts(items: Any) -> list[dict[str, Any]]:

@@ -74,12 +74,20 @@ class Engine:
     image: str
     file_prefix: str
     has_users: bool
+    port: int
+    # How much may be gone from one backup to the next, in percent.
+    max_drop: int = 50
+    # Who makes backups, where that is not the database's own user.
+    backup_user: str = ""
 
 
 ENGINES = {
-    "postgresql": Engine(image="postgres", file_prefix="pg-backup", has_users=True),
-    "mongodb": Engine(image="mongo", file_prefix="mongo-backup", has_users=True),
-    "redis": Engine(image="redis", file_prefix="redis-backup", has_users=False),
+    "postgresql": Engine(image="postgres", file_prefix="pg-backup", has_users=True, port=5432),
+    "mysql": Engine(image="mysql", file_prefix="mysql-backup", has_users=True, port=3306, backup_user="root"),
+    "mariadb": Engine(image="mariadb", file_prefix="mariadb-backup", has_users=True, port=3306, backup_user="root"),
+    "mongodb": Engine(image="mongo", file_prefix="mongo-backup", has_users=True, port=27017),
+    # What is in queues and caches comes and goes.
+    "redis": Engine(image="redis", file_prefix="redis-backup", has_users=False, port=6379, max_drop=100),
 }
 
 
@@ -102,6 +110,7 @@ def choice(*choices: str) -> Scalar:
 BOOLEAN = Scalar("boolean", types.boolean, "bool")
 CPUS = Scalar("number", types.cpus, "float")
 DURATION = Scalar("duration", types.duration)
+PROMISE = Scalar("time", types.promise)
 ENV_KEY = Scalar("variable name", types.env_key)
 FILE_PATH = Scalar("file path", types.file_path)
 IDENTIFIER = Scalar("identifier", types.identifier)
@@ -158,6 +167,34 @@ RATE_LIMIT = Struct(
     ),
 )
 
+
+def backup(what: str, schedule_default: str, max_drop: str) -> Struct:
+    """Return the fields of a backup of ``what``."""
+    return Struct(
+        "backup",
+        fields=(
+            Field("enabled", BOOLEAN, "Whether it is backed up.", default=True),
+            Field(
+                "schedule",
+                Scalar("schedule", schedule),
+                "When, as systemd's OnCalendar. Name the zone: without one it is the server's.",
+                default=schedule_default,
+            ),
+            Field("keep_local", Scalar("days", types.days, "int"), "Days that copies stay on the server.", default=7),
+            Field(
+                "max_drop",
+                Scalar("percent", types.percent, "int"),
+                f"How much of {what} may be gone from one backup to the next, in percent, before the new one counts "
+                "as bad until somebody acknowledges it. V(100) lets everything pass.",
+                derived=max_drop,
+            ),
+        ),
+    )
+
+
+BACKUP = backup("its bytes or rows", "*-*-* 02:00:00 UTC", "V(50); V(100) for Redis, whose keys come and go")
+VOLUME_BACKUP = backup("its bytes", "*-*-* 03:00:00 UTC", "V(50)")
+
 VOLUME = Struct(
     "volume",
     fields=(
@@ -169,6 +206,12 @@ VOLUME = Struct(
             example="uploads",
         ),
         Field("path", FILE_PATH, "Where the container sees it.", required=True, example="/srv/uploads"),
+        Field(
+            "backup",
+            VOLUME_BACKUP,
+            "Its backup. Services that share the volume say the same of it.",
+            default={},
+        ),
     ),
 )
 
@@ -272,17 +315,37 @@ SERVICE = Struct(
     ),
 )
 
-BACKUP = Struct(
-    "backup",
+EXTERNAL = Struct(
+    "external",
+    shorthand="host",
     fields=(
-        Field("enabled", BOOLEAN, "Whether it is backed up.", default=True),
         Field(
-            "schedule",
-            Scalar("schedule", schedule),
-            "When, as systemd's OnCalendar. Name the zone: without one it is the server's.",
-            default="*-*-* 02:00:00 UTC",
+            "host",
+            Scalar("host name or address", types.server_address),
+            "Where the server is, seen from the host. Either this or C(socket).",
+            example="db.example.net",
         ),
-        Field("keep_local", Scalar("days", types.days, "int"), "Days that copies stay on the server.", default=7),
+        Field("port", Scalar("port", types.port, "int"), "Its port.", derived="the engine's own"),
+        Field("socket", FILE_PATH, "Its socket, where it runs on the host itself.", example="/run/mysqld/mysqld.sock"),
+        Field(
+            "tls",
+            BOOLEAN,
+            "Whether connections are encrypted, and the server proves its name.",
+            derived="V(true), unless it is on the host itself",
+        ),
+        Field(
+            "ca",
+            FILE_PATH,
+            "File on the host with the authorities that may vouch for it.",
+            derived="those that the host trusts",
+            example="/etc/ssl/certs/rds.pem",
+        ),
+        Field(
+            "tools",
+            choice("image", "host"),
+            "Where the client tools for backups come from: from C(image), or from packages of the host.",
+            derived="V(host) where the server is on the host itself, else V(image)",
+        ),
     ),
 )
 
@@ -298,7 +361,13 @@ DATABASE = Struct(
             "Image without a tag: C(:version) is added.",
             derived=", ".join(f"C({e.image}) for {name}" for name, e in ENGINES.items()),
         ),
-        Field("memory", SIZE, "Memory limit.", required=True, example="512m"),
+        Field(
+            "external",
+            EXTERNAL,
+            "Where it is, when it is not to run here: native on the host, or managed elsewhere. A host or a mapping.",
+            example="db.example.net",
+        ),
+        Field("memory", SIZE, "Memory limit. Required unless it is C(external).", example="512m"),
         Field("cpus", CPUS, "CPU limit. Without it the database may use all.", example=1.0),
         Field("user", IDENTIFIER, "User inside the database. Redis has none.", derived="the app's name"),
         Field("database", IDENTIFIER, "Database inside the server. Redis has none.", derived="the app's name"),
@@ -318,14 +387,23 @@ HEADERS = Struct(
         Field(
             "csp",
             HEADER,
-            "Content-Security-Policy.",
-            default="default-src 'self'; base-uri 'self'; form-action 'self'; "
-            "frame-ancestors 'none'; object-src 'none'",
+            "Content-Security-Policy. C({nonce}) becomes the request's id, which the app gets as C(X-Request-ID).",
+            default="default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+            "connect-src 'self'; manifest-src 'self'; media-src 'self'; worker-src 'self'; base-uri 'self'; "
+            "form-action 'self'; frame-ancestors 'none'",
+        ),
+        Field(
+            "csp_report_only",
+            HEADER,
+            "Content-Security-Policy-Report-Only: a policy to try out first. Browsers report, and block nothing.",
+            default="",
+            example="default-src 'none'; script-src 'nonce-{nonce}'; report-uri /csp",
         ),
         Field(
             "hsts",
             HEADER,
-            "Strict-Transport-Security. Add C(; includeSubDomains) where every subdomain has HTTPS.",
+            "Strict-Transport-Security. Add C(; includeSubDomains) where every subdomain has HTTPS, and C(; preload) "
+            "to be put on the browsers' lists, from which there is no quick way back.",
             default="max-age=63072000",
         ),
         Field("frame_options", HEADER, "X-Frame-Options.", default="DENY"),
@@ -338,6 +416,12 @@ HEADERS = Struct(
             default="camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         ),
         Field("opener_policy", HEADER, "Cross-Origin-Opener-Policy.", default="same-origin"),
+        Field(
+            "resource_policy",
+            HEADER,
+            "Cross-Origin-Resource-Policy. C(cross-origin) where other sites may embed images or files.",
+            default="same-origin",
+        ),
     ),
 )
 
@@ -368,6 +452,19 @@ APP = Struct(
             "V(blue_green) starts the new release beside the old one; "
             "V(recreate) stops the old one first and needs less memory.",
             default="blue_green",
+        ),
+        Field(
+            "rpo",
+            PROMISE,
+            "Objective: so old may the newest proven backup of each of its databases become. What is younger may be lost. "
+            "A schedule that cannot hold it is refused; while it is broken an alert says so.",
+            example="24h",
+        ),
+        Field(
+            "rto",
+            PROMISE,
+            "Objective: in so much time the app runs again on its backups. Drills measure it: C(playbooks/drill.yml).",
+            example="30m",
         ),
         Field("services", ListOf(SERVICE), "Containers of the app.", required=True),
         Field(

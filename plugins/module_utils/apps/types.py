@@ -141,6 +141,11 @@ def days(value: object) -> int:
     return _integer(value, 1, 3650, "a number of days")
 
 
+def percent(value: object) -> int:
+    """A number of percent, 1 to 100."""
+    return _integer(value, 1, 100, "a number of percent")
+
+
 def pids(value: object) -> int:
     """A number of processes, 1 to 65536."""
     return _integer(value, 1, 65536, "a number of processes")
@@ -218,6 +223,28 @@ def duration(value: object) -> int:
     if not 1 <= seconds <= 86400:
         raise ValueError(f"{shown(value)} is out of range: from '1s' to '24h'")
     return seconds
+
+
+def promise(value: object) -> int:
+    """A time that is promised: a whole number with ``m``, ``h`` or ``d``, such as ``15m``; 1 minute to 366 days."""
+    value = plain(value)
+    match = re.fullmatch(r"([0-9]{1,6})([mhd])", value) if isinstance(value, str) else None
+    if not match:
+        better = _nearest_duration(value) if isinstance(value, str) else None
+        fits = better and not better.endswith("s")
+        raise _wrong(value, "a time", _try(better) if better and fits else "such as '15m', '6h' or '7d'")
+    seconds = int(match[1]) * {"m": 60, "h": 3600, "d": 86400}[match[2]]
+    if not 60 <= seconds <= 366 * 86400:
+        raise ValueError(f"{shown(value)} is out of range: from '1m' to '366d'")
+    return seconds
+
+
+def human_time(seconds: int) -> str:
+    """Seconds as one would write them: ``90m``, ``24h``, ``7d``; at most two days are hours."""
+    for unit, scale in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % scale == 0 and (unit != "d" or seconds > 2 * scale):
+            return f"{seconds // scale}{unit}"
+    return f"{seconds}s"
 
 
 def _nearest_duration(value: object) -> str | None:
@@ -303,6 +330,20 @@ def host_name(value: object) -> str:
     if re.fullmatch(r"[a-z0-9-]+", value):
         raise _wrong(value, "a public host name", "it needs a dot, such as 'shop.example'")
     raise _wrong(value, "a host name", _try(bare) if _is_host(bare) else None)
+
+
+def server_address(value: object) -> str:
+    """A host name, with or without a dot, or an IP address: where a server is that others run."""
+    value = text(value)
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    if len(value) <= 253 and re.fullmatch(rf"{label}(?:\.{label})*", value):
+        return value
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        bare = re.sub(r"^[a-z]+://", "", value.strip()).split("/")[0].rpartition("@")[2].split(":")[0]
+        good = bare != value and re.fullmatch(rf"{label}(?:\.{label})*", bare)
+        raise _wrong(value, "a host name or an address", _try(bare) if good else None) from None
 
 
 def _is_host(value: str) -> bool:

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 PID = Path("/run/nginx.pid")
 LOG = Path("/var/log/nginx/error.log")
@@ -27,16 +29,22 @@ def check(run: Run) -> None:
         raise NginxError((out + err).strip())
 
 
-def version(run: Run) -> str:
-    """Version of the nginx that is installed, such as `1.26.3`."""
-    _code, out, err = run(["nginx", "-v"])
-    return (out + err).partition("nginx/")[2].partition(" ")[0].strip()
+def build(run: Run) -> dict[str, Any]:
+    """What the installed nginx is and can: ``{version: 1.26.3, openssl: 3.5.7, http3: true, njs: 0.8.9-1}``.
 
-
-def njs_version(run: Run) -> str:
-    """Version of the installed package of njs, such as `0.8.9-1`; empty when there is none."""
-    code, out, _err = run(["dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-http-js"])
-    return out.strip() if code == 0 else ""
+    ``njs`` is the package's version, empty where it is not installed. OpenSSL is the one that runs, which may be
+    another than nginx was built with.
+    """
+    _code, out, err = run(["nginx", "-V"])
+    said = out + err
+    openssl = re.findall(r"\bOpenSSL (\d[\w.]*)", said)
+    code, njs, _err = run(["dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-http-js"])
+    return {
+        "version": said.partition("nginx/")[2].split(" ")[0].split("\n")[0],
+        "openssl": openssl[-1] if openssl else "",
+        "http3": "--with-http_v3_module" in said,
+        "njs": njs.strip() if code == 0 else "",
+    }
 
 
 def master() -> int | None:

@@ -56,8 +56,9 @@ def windowed(sites: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str,
 def files(sites: Sequence[Mapping[str, Any]], headers: Mapping[str, str], njs: str) -> list[dict[str, Any]]:
     """Files of the sites that have a domain, for config_tree; `headers` are those of a site that names none.
 
-    Each template of a site gets ``site``, with ``locations`` added and ``headers`` filled in. `njs` is the version of
-    njs, empty where it is not known; raises ValueError where that is too old for a limit.
+    Each template of a site gets ``site``, with ``locations`` and ``closed``, the patterns of its private paths, added
+    and ``headers`` filled in. `njs` is the version of njs, empty where it is not known; raises ValueError where that is
+    too old for a limit.
     """
     counted = windowed(sites)
     if counted and njs and tuple(map(int, re.findall(r"\d+", njs)[:2])) < (0, 8):
@@ -73,15 +74,37 @@ def files(sites: Sequence[Mapping[str, Any]], headers: Mapping[str, str], njs: s
     for site in sites:
         if site["domains"]:
             own = site.get("headers")
-            variables = {"site": {**site, "locations": locations(site), "headers": headers if own is None else own}}
+            more = {
+                "locations": locations(site),
+                "closed": [_quoted(f"^{re.escape(path)}(?:[/;]|$)") for path in site.get("private") or []],
+                "headers": headers if own is None else own,
+            }
+            variables = {"site": {**site, **more}}
             for src, suffix in (("site.conf.j2", "conf"), ("headers.j2", "headers")):
                 found.append({"src": src, "dest": f"mainstay/sites/{site['name']}.{suffix}", "vars": variables})
     return found
 
 
-def packages(sites: Sequence[Mapping[str, Any]]) -> list[str]:
+def pages(pages: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Files of the pages that nginx itself answers with, for config_tree: for people and for programs.
+
+    `pages` has ``title`` and ``text`` by status, or by ``maintenance``, which is a 503 as well.
+    """
+    return [
+        {
+            "src": f"page.{form}.j2",
+            "dest": f"mainstay/pages/{name}.{form}",
+            "vars": {"page": {**page, "status": 503 if name == "maintenance" else int(name)}},
+        }
+        for name, page in pages.items()
+        for form in ("html", "json")
+    ]
+
+
+def packages(sites: Sequence[Mapping[str, Any]], brotli: bool) -> list[str]:
     """What must be installed to serve the sites."""
-    return ["nginx", *(["libnginx-mod-http-js"] if windowed(sites) else [])]
+    modules = {"libnginx-mod-http-brotli-filter": brotli, "libnginx-mod-http-js": bool(windowed(sites))}
+    return ["nginx", *(name for name, wanted in modules.items() if wanted)]
 
 
 def quote(value: str) -> str:
@@ -89,5 +112,9 @@ def quote(value: str) -> str:
     for character, what in (("$", "a '$', which nginx takes for a variable"), ("\n", "a line break")):
         if character in value:
             raise ValueError(f"{value!r} holds {what}")
+    return _quoted(value)
+
+
+def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

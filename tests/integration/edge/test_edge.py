@@ -28,6 +28,9 @@ HEADERS = (
     "x-content-type-options",
     "x-frame-options",
     "referrer-policy",
+    "permissions-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
 )
 
 
@@ -194,6 +197,15 @@ ANSWERS = {
     "private path": ("https://edge.example/api/metrics", 404, None),
     "below a private path": ("https://edge.example/api/metrics/x", 404, None),
     "private path in disguise": ("https://edge.example/api/x/..%2fmetrics", 404, None),
+    "private path in capitals": ("https://edge.example/API/Metrics", 404, None),
+    "private path with parameters": ("https://edge.example/api/metrics;x=1", 404, None),
+    "file below a private path": ("https://edge.example/api/metrics/x.js", 404, None),
+    "dot-file": ("https://edge.example/.env", 404, None),
+    "dot-file in disguise": ("https://edge.example/x/%2e%67it/config", 404, None),
+    "script in a dot-directory": ("https://edge.example/.git/hooks.js", 404, None),
+    "dot-file where dots are welcome": ("https://edge.example/.well-known/.env", 404, None),
+    "well known": ("https://edge.example/.well-known/security.txt", 200, None),
+    "our own pages": ("https://edge.example/.mainstay/503.html", 404, None),
     "route": ("https://edge.example/api/x", 200, None),
     "no challenge": ("http://edge.example/.well-known/acme-challenge/x", 404, None),
 }
@@ -208,6 +220,67 @@ def test_answers(server: Server, url: str, status: int, location: str | None) ->
         assert all(headers[name] for name in HEADERS)
 
 
+COMPRESSION = {
+    "style": ("/files/x.css", "br"),
+    "script": ("/files/x.js", "br"),
+    "page, which may hold secrets": ("/files/x.html", None),
+    "data, which may hold secrets": ("/api/x", None),
+    "image, compressed by itself": ("/files/x.png", None),
+}
+
+
+@pytest.mark.parametrize(("path", "encoding"), COMPRESSION.values(), ids=COMPRESSION)
+def test_compression_where_it_is_safe(server: Server, path: str, encoding: str | None) -> None:
+    for accepted, expected in (("br, gzip", encoding), ("gzip", encoding and "gzip"), ("identity", None)):
+        headers = server.get(
+            f"https://edge.example{path}", "-H", f"Accept-Encoding: {accepted}", "-o", "/dev/null", "-D", "-"
+        )[1]
+        assert headers.get("content-encoding") == expected
+
+
+CACHING = {
+    "with a hash in its name": ("/files/app.0123abcd.js", "public, max-age=31536000, immutable"),
+    "without one": ("/files/application-component.js", "no-cache"),
+    "page": ("/files/x.html", "no-cache"),
+    "data": ("/api/x", "no-cache"),
+    "as the app says": ("/files/app.0123abcd.js?own-cache", "max-age=7"),
+}
+
+
+@pytest.mark.parametrize(("path", "said"), CACHING.values(), ids=CACHING)
+def test_caching(server: Server, path: str, said: str) -> None:
+    assert server.get(f"https://edge.example{path}")[1]["cache-control"] == said
+
+
+def test_pages_for_people_and_for_programs(server: Server) -> None:
+    status, headers, body = server.get("https://edge.example/.env", "-H", "Accept: text/html,*/*;q=0.8")
+    assert (status, headers["content-type"]) == (404, "text/html")
+    assert "<h1>Not found</h1>" in body
+    status, headers, body = server.get("https://edge.example/.env", "-H", "Accept: */*")
+    assert (headers["content-type"], json.loads(body)["status"]) == ("application/problem+json", 404)
+    server.shell("head -c 11000000 /dev/zero >/root/large")
+    code = (
+        "curl -sk --http1.1 --resolve edge.example:443:127.0.0.1 --data-binary @/root/large https://edge.example/api/x"
+    )
+    assert json.loads(server.shell(code))["title"] == "Too large"
+
+
+def test_maintenance(server: Server) -> None:
+    assert changed(server.play("maintenance.yml", closed=True)) == 1
+    assert changed(server.play("maintenance.yml", closed=True)) == 0
+    for path in ("/", "/api/x", "/files/x.css"):
+        status, headers, body = server.get(f"https://edge.example{path}", "-d", "x=1")
+        assert (status, headers["retry-after"]) == (503, "10")
+        assert json.loads(body)["title"] == "Closed for maintenance"
+        assert all(headers[name] for name in HEADERS)
+    assert server.get("http://edge.example/.well-known/acme-challenge/x")[0] == 404
+    assert server.shell("curl -sf http://127.0.0.1:9080/edge/api")
+    assert changed(server.play("site.yml")) == 0
+    assert changed(server.play("maintenance.yml", closed=False)) == 1
+    assert server.get("https://edge.example/")[0] == 200
+    assert "nginx serves no app 'nope'" in server.play("maintenance.yml", check=False, app="nope", closed=True)
+
+
 def test_rate_limit(server: Server) -> None:
     answers = [server.get("https://edge.example/api/auth/login")[0] for _ in range(6)]
     assert answers == [200, 200, 200, 429, 429, 429]
@@ -219,6 +292,7 @@ def test_rate_limit_says_when_to_come_back(server: Server) -> None:
     assert (status, headers["retry-after"], headers["cache-control"]) == (429, "12", "no-store")
     assert "Too many" in body
     assert all(headers[name] for name in HEADERS)
+    assert server.get("https://edge.example/api/auth/x.js")[0] == 429
 
 
 def test_a_window_lets_its_count_through_and_no_more(server: Server) -> None:
@@ -275,7 +349,7 @@ def test_a_limit_that_this_server_cannot_count(server: Server) -> None:
     if server.variables["edge_reset_rate"] != "2/m":
         pytest.skip("this server's njs can count windows")
     before = server.shell("cat /etc/nginx/mainstay/sites/edge.conf")
-    output = server.play("site.yml", check=False, edge_reset_rate="2/h")
+    output = " ".join(server.play("site.yml", check=False, edge_reset_rate="2/h").split())
     assert "site 'edge': rate_limits: /api/reset: '2/h': needs njs 0.8 or later" in output
     assert server.shell("cat /etc/nginx/mainstay/sites/edge.conf") == before
 
@@ -288,6 +362,47 @@ def test_protocols(server: Server) -> None:
         url = "https://other.example/" if "other" in options[1] else f"https://{server.address}/"
         assert run("curl", "-k", "-sS", "-m", "5", *options, url, check=False).returncode == 35
     assert run("curl", "-sS", "-m", "5", f"http://{server.address}/", check=False).returncode != 0
+
+
+def test_a_proxy_before_us_is_believed_and_nobody_else(server: Server) -> None:
+    def asked(source: str) -> str:
+        ask = "curl -sk --resolve edge.example:443:127.0.0.1 -H 'X-Forwarded-For: 6.6.6.6, 198.51.100.7'"
+        said = server.shell(f"{ask} --interface {source} https://edge.example/ || true")
+        return str(json.loads(said)["headers"]["X-Forwarded-For"]) if said else "nothing"
+
+    assert asked("127.0.0.5") == "127.0.0.5"
+    server.play("site.yml", nginx_trusted_proxies=["127.0.0.5/32"], nginx_only_trusted_proxies=True)
+    assert asked("127.0.0.5") == "198.51.100.7"
+    assert asked("127.0.0.1") == "127.0.0.1"
+    assert run("curl", "-sk", "-m", "5", f"https://{server.address}/", check=False).returncode == 35
+    status = run("curl", "-sk", "-m", "5", "--resolve", f"edge.example:443:{server.address}", "https://edge.example/",
+                 "-H", "X-Forwarded-For: 127.0.0.5", check=False)  # fmt: skip
+    assert (status.returncode, status.stdout) in ((52, ""), (92, ""), (16, ""))
+    server.play("site.yml")
+    assert asked("127.0.0.5") == "127.0.0.5"
+
+
+def test_tls_1_3_alone(server: Server) -> None:
+    server.play("site.yml", nginx_tls="modern")
+    url = ("--resolve", f"edge.example:443:{server.address}", "https://edge.example/")
+    assert run("curl", "-sk", "-m", "5", "--tls-max", "1.2", *url, check=False).returncode == 35
+    assert (
+        run("curl", "-sk", "-m", "5", "--tls13-ciphers", "TLS_AES_128_GCM_SHA256", *url, check=False).returncode == 35
+    )
+    assert server.slot() == "blue"
+    server.play("site.yml")
+    assert run("curl", "-sk", "-m", "5", "--tls-max", "1.2", "-o", "/dev/null", *url, check=False).returncode == 0
+
+
+def test_http3_where_nginx_can(server: Server) -> None:
+    server.play("site.yml", nginx_http3=True)
+    ask = "curl -sk --resolve edge.example:443:127.0.0.1 -o /dev/null https://edge.example/"
+    if server.variables["edge_reset_rate"] == "2/m":
+        assert "alt-svc" not in server.get("https://edge.example/")[1]
+    else:
+        assert server.get("https://edge.example/")[1]["alt-svc"] == 'h3=":443"; ma=86400'
+        assert server.shell(f"{ask} --http3-only -w %{{http_version}}") == "3"
+    server.play("site.yml")
 
 
 def test_metrics_listener_is_for_loopback(server: Server) -> None:

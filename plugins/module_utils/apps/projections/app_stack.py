@@ -14,7 +14,7 @@ from ..ports import SLOTS
 from .nginx_sites import upstreams
 
 DATA = "/opt/app-data"
-# What the upstream images of all three engines run as.
+# What the upstream images of all engines run as.
 DATABASE_USER = 999
 # Opening a large database after a crash takes its time.
 DATABASE_TIMEOUT = 180
@@ -44,9 +44,9 @@ def _project(app: Model) -> dict[str, Any]:
         "release": app["release"],
         "id": f"{app['release']}-{_digest(files)}",
         "strategy": app["strategy"],
-        "networks": [{"name": _network(app), "internal": True}] if app["databases"] else [],
+        "networks": [{"name": _network(app), "internal": True}] if _own(app) else [],
         "directories": _directories(app),
-        "data": _data(app) if app["databases"] else None,
+        "data": _data(app) if _own(app) else None,
         "files": files,
         "slots": {
             slot: {
@@ -63,10 +63,15 @@ def _project(app: Model) -> dict[str, Any]:
     }
 
 
+def _own(app: Model) -> list[Model]:
+    """Return the databases that run here."""
+    return [database for database in app["databases"] if not database["external"]]
+
+
 def services_compose(app: Model) -> Compose:
     """Return the Compose file of the services, the same for both slots."""
     networks: Compose = {"default": {}}
-    if app["databases"]:
+    if _own(app):
         networks["data"] = {"external": True, "name": _network(app)}
     return {"services": {service["name"]: _service(app, service) for service in app["services"]}, "networks": networks}
 
@@ -85,12 +90,10 @@ def slot_compose(app: Model, slot: str) -> Compose:
 def databases_compose(app: Model) -> Compose:
     """Return the Compose file of the databases."""
     return {
-        "services": {database["name"]: _database(app, database) for database in app["databases"]},
+        "services": {database["name"]: _database(app, database) for database in _own(app)},
         "networks": {"default": {"external": True, "name": _network(app)}},
         "secrets": {
-            secret: {"file": f"./secrets/{secret}"}
-            for database in app["databases"]
-            for secret in _database_secrets(database)
+            secret: {"file": f"./secrets/{secret}"} for database in _own(app) for secret in _database_secrets(database)
         },
     }
 
@@ -121,7 +124,7 @@ def _service(app: Model, service: Model) -> Compose:
         "env_file": ["env/app.env"],
         **({"volumes": volumes} if volumes else {}),
         # Both slots answer to the same names on the databases' network; the slot's own network is asked first.
-        "networks": {"default": {"priority": 1000}, **({"data": {}} if app["databases"] else {})},
+        "networks": {"default": {"priority": 1000}, **({"data": {}} if _own(app) else {})},
         "restart": "no" if once else "unless-stopped",
         "stop_grace_period": f"{service['stop_timeout']}s",
         **_logging(),
@@ -148,14 +151,14 @@ def _health(app: Model, service: Model) -> dict[str, Any]:
 
 def _data(app: Model) -> dict[str, Any]:
     files = [_file("compose.yml", _yaml(databases_compose(app)), mode="0600")]
-    for database in app["databases"]:
+    for database in _own(app):
         for name, content in _database_secrets(database).items():
             files.append(_file(f"secrets/{name}", content, secret=True, mode="0400", owner=DATABASE_USER))
     return {
         "project": f"{app['name']}-data",
         "id": _digest(files),
         "files": files,
-        "images": {database["name"]: database["image"] for database in app["databases"]},
+        "images": {database["name"]: database["image"] for database in _own(app)},
         "health": [
             {
                 "service": database["name"],
@@ -165,7 +168,7 @@ def _data(app: Model) -> dict[str, Any]:
                 "interval": DEFAULT_INTERVAL,
                 "timeout": DATABASE_TIMEOUT,
             }
-            for database in app["databases"]
+            for database in _own(app)
         ],
     }
 
@@ -237,7 +240,31 @@ def _redis(database: Model) -> Compose:
     }
 
 
-_ENGINES: dict[str, Callable[[Model], Compose]] = {"postgresql": _postgresql, "mongodb": _mongodb, "redis": _redis}
+def _mysql(database: Model) -> Compose:
+    # Both images know both names. Root is there for backups, inside the container alone; the password is one.
+    secret = f"/run/secrets/{database['name']}"
+    admin = "mariadb-admin" if database["engine"] == "mariadb" else "mysqladmin"
+    return {
+        "environment": {
+            "MYSQL_USER": database["user"],
+            "MYSQL_DATABASE": database["database"],
+            "MYSQL_PASSWORD_FILE": secret,
+            "MYSQL_ROOT_PASSWORD_FILE": secret,
+            "MYSQL_ROOT_HOST": "localhost",
+        },
+        "tmpfs": [TMP, f"/run/mysqld:uid={DATABASE_USER},gid={DATABASE_USER},mode=0755"],
+        "volumes": "/var/lib/mysql",
+        "healthcheck": f'MYSQL_PWD="$(cat {secret})" {admin} --host=127.0.0.1 --user="$MYSQL_USER" --silent ping',
+    }
+
+
+_ENGINES: dict[str, Callable[[Model], Compose]] = {
+    "postgresql": _postgresql,
+    "mysql": _mysql,
+    "mariadb": _mysql,
+    "mongodb": _mongodb,
+    "redis": _redis,
+}
 
 
 def _database_secrets(database: Model) -> dict[str, str]:
@@ -261,7 +288,7 @@ def _database_secrets(database: Model) -> dict[str, str]:
 
 
 def _directories(app: Model) -> list[dict[str, Any]]:
-    owners = {database["name"]: (DATABASE_USER, DATABASE_USER) for database in app["databases"]}
+    owners = {database["name"]: (DATABASE_USER, DATABASE_USER) for database in _own(app)}
     for service in app["services"]:
         uid, gid = (int(part) for part in service["user"].split(":"))
         for volume in service["volumes"]:

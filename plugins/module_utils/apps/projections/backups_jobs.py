@@ -6,25 +6,68 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks import SERVER_JOB, volumes
 from ..spec import ENGINES
+
+FILES = "files"
+DATA = "/opt/app-data"
+# What makes this server this one, and cannot be made again from the inventory alone: certificates and their account,
+# which release serves, the rendered projects with their environment, the proxy's configuration.
+STATE = ("/etc/letsencrypt", "/etc/nginx", "/srv", "/var/lib/mainstay")
+# Credentials that open more than this server, and what every run makes anew.
+STATE_EXCLUDE = ("/var/lib/mainstay/backups/*.lock",)
+STATE_SCHEDULE = "*-*-* 03:15:00 UTC"
+STATE_KEEP = 7
 
 
 def backups_jobs(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one job for each database whose backup is enabled. ``password`` is secret."""
-    return [_job(app, database) for app in apps for database in app["databases"] if database["backup"]["enabled"]]
+    """Return a job for each database and volume whose backup is enabled, and one for the server's own state.
+
+    ``password`` is secret.
+    """
+    jobs = []
+    for app in apps:
+        jobs += [_database(app, item) for item in app["databases"] if item["backup"]["enabled"]]
+        once = {volume["name"]: volume for _path, volume in volumes(app)}
+        jobs += [_volume(app, item) for item in once.values() if item["backup"]["enabled"]]
+    return [*jobs, _state()] if apps else []
 
 
-def _job(app: dict[str, Any], database: dict[str, Any]) -> dict[str, Any]:
+def _job(app: str, name: str, engine: str, prefix: str, backup: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": f"{app['name']}-{database['name']}",
-        "app": app["name"],
-        "database": database["name"],
-        "engine": database["engine"],
-        "container": f"{app['name']}-data-{database['name']}-1",
-        "user": database["user"],
+        "name": f"{app}-{name}",
+        "app": app,
+        "database": name,
+        "engine": engine,
+        "schedule": backup["schedule"],
+        "keep_local": backup["keep_local"],
+        "max_drop": backup["max_drop"],
+        "file_prefix": prefix,
+    }
+
+
+def _database(app: dict[str, Any], database: dict[str, Any]) -> dict[str, Any]:
+    engine = ENGINES[database["engine"]]
+    job = {
+        **_job(app["name"], database["name"], database["engine"], engine.file_prefix, database["backup"]),
         "databases": [database["database"]] if database["database"] else [],
         "password": database["password"],
-        "schedule": database["backup"]["schedule"],
-        "keep_local": database["backup"]["keep_local"],
-        "file_prefix": ENGINES[database["engine"]].file_prefix,
     }
+    external = database["external"]
+    if external is None:
+        container = f"{app['name']}-data-{database['name']}-1"
+        return {**job, "container": container, "user": engine.backup_user or database["user"]}
+    place = {key: external[key] for key in ("host", "port", "socket", "tls", "ca") if external[key]}
+    tools = {"image": database["image"]} if external["tools"] == "image" else {}
+    return {**job, "container": None, "user": database["user"], **place, **tools}
+
+
+def _volume(app: dict[str, Any], volume: dict[str, Any]) -> dict[str, Any]:
+    job = _job(app["name"], volume["name"], FILES, f"{volume['name']}-backup", volume["backup"])
+    return {**job, "paths": [f"{DATA}/{app['name']}/{volume['name']}"]}
+
+
+def _state() -> dict[str, Any]:
+    app, _dash, name = SERVER_JOB.partition("-")
+    backup = {"schedule": STATE_SCHEDULE, "keep_local": STATE_KEEP, "max_drop": 50}
+    return {**_job(app, name, FILES, "state-backup", backup), "paths": [*STATE], "exclude": [*STATE_EXCLUDE]}

@@ -16,7 +16,8 @@ SLACK = 2 * 3600
 
 
 def monitoring_targets(apps: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return what to scrape, probe and watch the age of; ``max_age`` in seconds."""
+    """Return what to scrape, probe and watch the age of; ``max_age``, ``rpo`` and ``rto`` in seconds."""
+    rpo = {app["name"]: app["rpo"] for app in apps}
     return {
         "scrapes": [_scrape(app, service) for app in apps for service in serving(app) if service["metrics"]],
         "probes": [
@@ -28,9 +29,15 @@ def monitoring_targets(apps: list[dict[str, Any]]) -> dict[str, list[Any]]:
         ],
         "certificates": [app["domains"][0] for app in apps if app["domains"]],
         "backups": [
-            {"name": job["name"], "app": job["app"], "max_age": longest_gap(job["schedule"]) + SLACK}
+            {
+                "name": job["name"],
+                "app": job["app"],
+                "max_age": longest_gap(job["schedule"]) + SLACK,
+                **({"rpo": rpo[job["app"]]} if rpo.get(job["app"]) else {}),
+            }
             for job in backups_jobs(apps)
         ],
+        "recoveries": [{"app": app["name"], "rto": app["rto"]} for app in apps if app["rto"]],
     }
 
 

@@ -9,14 +9,17 @@ from typing import Any
 
 from ..checks import owner_of, serving
 
+USUAL_METRICS = "/metrics"
 HEADER_NAMES = {
     "csp": "Content-Security-Policy",
+    "csp_report_only": "Content-Security-Policy-Report-Only",
     "hsts": "Strict-Transport-Security",
     "frame_options": "X-Frame-Options",
     "content_type_options": "X-Content-Type-Options",
     "referrer_policy": "Referrer-Policy",
     "permissions_policy": "Permissions-Policy",
     "opener_policy": "Cross-Origin-Opener-Policy",
+    "resource_policy": "Cross-Origin-Resource-Policy",
 }
 
 
@@ -50,7 +53,7 @@ def _site(app: dict[str, Any]) -> dict[str, Any]:
         "certificate": app["name"],
         "upstreams": upstreams(app),
         "routes": sorted(routes, key=_longest_first),
-        "private": sorted({service["metrics"] for service in measured if owner_of(app, service["metrics"]) is service}),
+        "private": _private(app, measured),
         "metrics": [
             {
                 "location": f"/{app['name']}/{service['name']}",
@@ -74,6 +77,14 @@ def _site(app: dict[str, Any]) -> dict[str, Any]:
         ),
         "headers": {HEADER_NAMES[key]: value for key, value in app["headers"].items() if value},
     }
+
+
+def _private(app: dict[str, Any], measured: list[dict[str, Any]]) -> list[str]:
+    """Paths of metrics that a route of their service reaches; ``/metrics`` in any case, unless it is a route itself."""
+    usual = {USUAL_METRICS} if app["domains"] else set()
+    routes = {path for service in app["services"] for path in service["routes"]}
+    found = {service["metrics"] for service in measured if owner_of(app, service["metrics"]) is service}
+    return sorted(found | usual - routes)
 
 
 def _longest_first(item: dict[str, Any]) -> tuple[int, str]:

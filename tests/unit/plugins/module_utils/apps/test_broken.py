@@ -25,8 +25,8 @@ BROKEN = [
     pytest.param(
         {"1.colour": "red"},
         [
-            "apps[1] 'blog': colour: is not a field of an app (known: name, domains, runtime, release, strategy, "
-            "services, databases, env, secrets, headers)"
+            "apps[1] 'blog': colour: is not a field of an app (known: name, domains, runtime, release, strategy, rpo, "
+            "rto, services, databases, env, secrets, headers)"
         ],
         id="unknown field, far",
     ),
@@ -34,6 +34,34 @@ BROKEN = [
         {"0.services.0.environment": {"A": "b"}},
         ["apps[0] 'shop': services[0].environment: is not a field of a service (did you mean 'env'?)"],
         id="unknown field, of compose",
+    ),
+    pytest.param(
+        {"0.rpo": "6h"},
+        [
+            "apps[0] 'shop': databases[0].backup.schedule: '*-*-* 02:00:00 UTC' leaves 24h between two backups, more "
+            "than the rpo of 6h (back up more often, or promise less)",
+            "apps[0] 'shop': databases[1].backup.schedule: '*-*-* 02:00:00 UTC' leaves 24h between two backups, more "
+            "than the rpo of 6h (back up more often, or promise less)",
+        ],
+        id="schedule that cannot hold the rpo",
+    ),
+    pytest.param(
+        {"0.rpo": "24h", "0.databases.0.backup": {"enabled": False}, "0.databases.1.backup": {"schedule": "Sun 03:30"}},
+        [
+            "apps[0] 'shop': databases[0].backup.enabled: is off, and the app promises an rpo of 24h (leave either out)",
+            "apps[0] 'shop': databases[1].backup.schedule: 'Sun 03:30' leaves 7d between two backups, more than the rpo "
+            "of 24h (back up more often, or promise less)",
+        ],
+        id="no backup that could hold the rpo",
+    ),
+    pytest.param(
+        {"0.rpo": "1 day", "0.rto": "30s", "1.rto": "900d"},
+        [
+            "apps[0] 'shop': rpo: '1 day' is not a time (try '24h')",
+            "apps[0] 'shop': rto: '30s' is not a time (such as '15m', '6h' or '7d')",
+            "apps[1] 'blog': rto: '900d' is out of range: from '1m' to '366d'",
+        ],
+        id="objectives that are no times",
     ),
     pytest.param(
         {"0.services.0.replicas": 2},
@@ -444,6 +472,18 @@ BROKEN = [
         id="burst of a rate per hour",
     ),
     pytest.param(
+        {
+            "0.headers": {"hsts": "max-age=63072000; preload"},
+            "1.headers": {"hsts": "max-age=60; includeSubDomains; preload"},
+        },
+        [
+            f"apps[{number}] '{name}': headers.hsts: the browsers' lists take no preload without the subdomains and a "
+            "year (write 'max-age=63072000; includeSubDomains; preload')"
+            for number, name in enumerate(("shop", "blog"))
+        ],
+        id="preload too weak",
+    ),
+    pytest.param(
         {"0.services.1.rate_limits.0.rate": "2/0h"},
         ["apps[0] 'shop': services[1].rate_limits[0].rate: '2/0h' counts in no time at all (try '2/h')"],
         id="rate in no time",
@@ -591,10 +631,64 @@ BROKEN = [
         id="volume at the root",
     ),
     pytest.param(
+        {"0.databases.0.memory": GONE},
+        ["apps[0] 'shop': databases[0].memory: is missing: memory limit (such as '512m')"],
+        id="database without a limit",
+    ),
+    pytest.param(
+        {"0.databases.0.external": "db.example.net"},
+        [
+            "apps[0] 'shop': databases[0].memory: means nothing for a database that does not run here (leave it out)",
+        ],
+        id="limit of a database elsewhere",
+    ),
+    pytest.param(
+        {"0.databases.0.external": {"tls": True}, "0.databases.0.memory": GONE},
+        ["apps[0] 'shop': databases[0].external: has neither a host nor a socket (name one)"],
+        id="external without a place",
+    ),
+    pytest.param(
+        {"0.databases.0.external": {"host": "a", "socket": "/run/x"}, "0.databases.0.memory": GONE},
+        ["apps[0] 'shop': databases[0].external: has both a host and a socket (keep one)"],
+        id="external with two places",
+    ),
+    pytest.param(
+        {"0.databases.0.external": "postgres://u@db.example.net:5432/x", "0.databases.0.memory": GONE},
+        [
+            "apps[0] 'shop': databases[0].external.host: 'postgres://u@db.example.net:5432/x' is not a host name or an "
+            "address (try 'db.example.net')"
+        ],
+        id="external by a URL",
+    ),
+    pytest.param(
+        {"0.databases.0.engine": "mariadb", "0.databases.0.user": "root"},
+        ["apps[0] 'shop': databases[0].user: 'root' may do everything, and backups use it (name another)"],
+        id="root for an app",
+    ),
+    pytest.param(
+        {
+            "0.services.0.volumes": [{"name": "up", "path": "/up"}],
+            "0.services.1.volumes": [{"name": "up", "path": "/up", "backup": {"enabled": False}}],
+        },
+        [
+            "apps[0] 'shop': services[1].volumes[0].backup: is not what services[0].volumes[0].backup says of the same "
+            "volume (say the same)"
+        ],
+        id="two backups of one volume",
+    ),
+    pytest.param(
+        {"0.name": "server", "0.databases.0.name": "state"},
+        [
+            "apps[0] 'server': databases[0].name: its backup job would be 'server-state', as the server's own is "
+            "(rename it)"
+        ],
+        id="job of the server's own",
+    ),
+    pytest.param(
         {"0.databases.0.engine": "postgres"},
         [
-            "apps[0] 'shop': databases[0].engine: 'postgres' is not one of postgresql, mongodb, redis (did you mean "
-            "'postgresql'?)"
+            "apps[0] 'shop': databases[0].engine: 'postgres' is not one of postgresql, mysql, mariadb, mongodb, "
+            "redis (did you mean 'postgresql'?)"
         ],
         id="engine unknown",
     ),

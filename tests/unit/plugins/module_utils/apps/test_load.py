@@ -25,6 +25,8 @@ def test_defaults_of_a_service() -> None:
         "runtime": "compose",
         "release": "v2",
         "strategy": "blue_green",
+        "rpo": None,
+        "rto": None,
         "services": [
             {
                 "name": "web",
@@ -55,13 +57,17 @@ def test_defaults_of_a_service() -> None:
         "env": {},
         "secrets": {},
         "headers": {
-            "csp": "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+            "csp": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+            "connect-src 'self'; manifest-src 'self'; media-src 'self'; worker-src 'self'; base-uri 'self'; "
+            "form-action 'self'; frame-ancestors 'none'",
+            "csp_report_only": "",
             "hsts": "max-age=63072000",
             "frame_options": "DENY",
             "content_type_options": "nosniff",
             "referrer_policy": "strict-origin-when-cross-origin",
             "permissions_policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
             "opener_policy": "same-origin",
+            "resource_policy": "same-origin",
         },
     }
 
@@ -78,7 +84,8 @@ def test_defaults_of_databases() -> None:
         "user": "shop",
         "database": "shop",
         "password": PASSWORD,
-        "backup": {"enabled": True, "schedule": "*-*-* 02:00:00 UTC", "keep_local": 7},
+        "backup": {"enabled": True, "schedule": "*-*-* 02:00:00 UTC", "keep_local": 7, "max_drop": 50},
+        "external": None,
     }
     assert (cache["image"], cache["user"], cache["database"]) == ("redis:7", None, None)
 

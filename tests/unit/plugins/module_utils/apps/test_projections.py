@@ -23,6 +23,20 @@ from tests.unit.plugins.module_utils.apps.shop import PASSWORD, apps
 PORTS = {"0.services.0.ports": {"blue": 20001, "green": 20002}, "0.services.1.ports": {"blue": 20003, "green": 20004}}
 
 
+STATE = {
+    "name": "server-state",
+    "app": "server",
+    "database": "state",
+    "engine": "files",
+    "schedule": "*-*-* 03:15:00 UTC",
+    "keep_local": 7,
+    "max_drop": 50,
+    "file_prefix": "state-backup",
+    "paths": ["/etc/letsencrypt", "/etc/nginx", "/srv", "/var/lib/mainstay"],
+    "exclude": ["/var/lib/mainstay/backups/*.lock"],
+}
+
+
 def site(changes: dict[str, Any] | None = None) -> dict[str, Any]:
     return nginx_sites(load(apps(PORTS | (changes or {}))))[0]
 
@@ -45,21 +59,23 @@ def test_a_site() -> None:
             {"name": "shop_api", "service": "api", "ports": {"blue": 20003, "green": 20004}},
         ],
         "routes": [{"path": "/api/", "upstream": "shop_api"}, {"path": "/", "upstream": "shop_web"}],
-        "private": ["/api/metrics"],
+        "private": ["/api/metrics", "/metrics"],
         "metrics": [{"location": "/shop/api", "upstream": "shop_api", "path": "/api/metrics"}],
         "rate_limits": [
             {"path": "/api/auth/", "upstream": "shop_api", "zone": "shop_8eb1863c", "rate": "5/m", "burst": 4},
             {"path": "/api/", "upstream": "shop_api", "zone": "shop_4d3a663e", "rate": "10/s", "burst": 20},
         ],
         "headers": {
-            "Content-Security-Policy": "default-src 'self'; base-uri 'self'; form-action 'self'; "
-            "frame-ancestors 'none'; object-src 'none'",
+            "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            "font-src 'self'; connect-src 'self'; manifest-src 'self'; media-src 'self'; worker-src 'self'; "
+            "base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
             "Strict-Transport-Security": "max-age=63072000",
             "X-Frame-Options": "DENY",
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "strict-origin-when-cross-origin",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
             "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
         },
     }
 
@@ -67,9 +83,10 @@ def test_a_site() -> None:
 @pytest.mark.parametrize(
     ("changes", "private"),
     [
-        pytest.param({}, ["/api/metrics"], id="inside its own route"),
-        pytest.param({"0.services.1.metrics": "/metrics"}, [], id="a path that another service answers"),
-        pytest.param({"0.services.0.metrics": "/stats"}, ["/api/metrics", "/stats"], id="two services"),
+        pytest.param({}, ["/api/metrics", "/metrics"], id="inside its own route"),
+        pytest.param({"0.services.1.metrics": "/stats"}, ["/metrics"], id="a path that another service answers"),
+        pytest.param({"0.services.0.metrics": "/stats"}, ["/api/metrics", "/metrics", "/stats"], id="two services"),
+        pytest.param({"0.services.0.routes": ["/", "/metrics"]}, ["/api/metrics"], id="the usual path is a route"),
     ],
 )
 def test_metrics_are_private_where_a_route_reaches_them(changes: dict[str, Any], private: list[str]) -> None:
@@ -83,6 +100,13 @@ def test_metrics_are_private_where_a_route_reaches_them(changes: dict[str, Any],
             {"0.headers": {"csp": "default-src 'none'"}}, "Content-Security-Policy", "default-src 'none'", id="changed"
         ),
         pytest.param({"0.headers": {"frame_options": ""}}, "X-Frame-Options", None, id="left out"),
+        pytest.param(
+            {"0.headers": {"csp_report_only": "script-src 'nonce-{nonce}'"}},
+            "Content-Security-Policy-Report-Only",
+            "script-src 'nonce-{nonce}'",
+            id="a policy to try out",
+        ),
+        pytest.param({}, "Content-Security-Policy-Report-Only", None, id="no policy to try out"),
         pytest.param(
             {"0.headers": {"csp": "default-src 'none'"}}, "X-Content-Type-Options", "nosniff", id="others stay"
         ),
@@ -157,6 +181,7 @@ def test_backups() -> None:
             "password": PASSWORD,
             "schedule": "*-*-* 02:00:00 UTC",
             "keep_local": 7,
+            "max_drop": 50,
             "file_prefix": "pg-backup",
         },
         {
@@ -170,15 +195,75 @@ def test_backups() -> None:
             "password": PASSWORD,
             "schedule": "00/6:00",
             "keep_local": 2,
+            "max_drop": 100,
             "file_prefix": "redis-backup",
         },
+        STATE,
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            {"0.databases.0.engine": "mariadb"},
+            {"container": "shop-data-db-1", "user": "root", "databases": ["shop"], "file_prefix": "mariadb-backup"},
+            id="mariadb, by its root",
+        ),
+        pytest.param(
+            {"0.databases.0.external": "db.example.net", "0.databases.0.memory": None},
+            {
+                "container": None, "user": "shop", "host": "db.example.net", "port": 5432, "tls": True,
+                "image": "postgres:17",
+            },
+            id="managed elsewhere, by the tools of its version",
+        ),
+        pytest.param(
+            {
+                "0.databases.0.engine": "mysql", "0.databases.0.memory": None,
+                "0.databases.0.external": {"socket": "/run/mysqld/mysqld.sock"},
+            },
+            {"container": None, "user": "shop", "socket": "/run/mysqld/mysqld.sock", "file_prefix": "mysql-backup"},
+            id="native, by the tools of the host",
+        ),
+        pytest.param(
+            {
+                "0.databases.0.engine": "mongodb", "0.databases.0.memory": None,
+                "0.databases.0.external": {"host": "10.0.0.7", "port": 27018, "tls": False, "tools": "host"},
+            },
+            {"container": None, "host": "10.0.0.7", "port": 27018},
+            id="in a private network",
+        ),
+    ],
+)  # fmt: skip
+def test_where_a_database_is(changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    job = backups_jobs(load(apps(changes)))[0]
+    assert {key: job.get(key) for key in expected} == expected
+    assert "image" in expected or "image" not in job
+    assert "tls" in expected or "tls" not in job
+
+
+def test_a_volume_is_backed_up_once() -> None:
+    volume = {"name": "up", "path": "/up", "backup": {"schedule": "Sun 03:30", "max_drop": 80}}
+    jobs = backups_jobs(load(apps({"0.services.0.volumes": [volume], "0.services.1.volumes": [volume]})))
+    assert [job["name"] for job in jobs] == ["shop-db", "shop-cache", "shop-up", "server-state"]
+    assert jobs[2] == {
+        "name": "shop-up",
+        "app": "shop",
+        "database": "up",
+        "engine": "files",
+        "schedule": "Sun 03:30",
+        "keep_local": 7,
+        "max_drop": 80,
+        "file_prefix": "up-backup",
+        "paths": ["/opt/app-data/shop/up"],
+    }
 
 
 def test_a_backup_can_be_switched_off() -> None:
     loaded = load(apps({"0.databases.0.backup": {"enabled": False}}))
-    assert [job["name"] for job in backups_jobs(loaded)] == ["shop-cache"]
-    assert [item["name"] for item in monitoring_targets(loaded)["backups"]] == ["shop-cache"]
+    assert [job["name"] for job in backups_jobs(loaded)] == ["shop-cache", "server-state"]
+    assert [item["name"] for item in monitoring_targets(loaded)["backups"]] == ["shop-cache", "server-state"]
 
 
 def test_monitoring() -> None:
@@ -192,8 +277,20 @@ def test_monitoring() -> None:
         "backups": [
             {"name": "shop-db", "app": "shop", "max_age": 26 * 3600},
             {"name": "shop-cache", "app": "shop", "max_age": 74 * 3600},
+            {"name": "server-state", "app": "server", "max_age": 26 * 3600},
         ],
+        "recoveries": [],
     }
+
+
+def test_objectives_are_watched() -> None:
+    targets = monitoring_targets(load(apps({"0.rpo": "24h", "1.rto": "15m"})))
+    assert targets["backups"] == [
+        {"name": "shop-db", "app": "shop", "max_age": 26 * 3600, "rpo": 86400},
+        {"name": "shop-cache", "app": "shop", "max_age": 26 * 3600, "rpo": 86400},
+        {"name": "server-state", "app": "server", "max_age": 26 * 3600},
+    ]
+    assert targets["recoveries"] == [{"app": "blog", "rto": 900}]
 
 
 def test_a_health_path_outside_the_service_s_routes_is_not_probed() -> None:

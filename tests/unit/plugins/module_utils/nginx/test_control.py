@@ -85,13 +85,39 @@ def test_check_gives_nginx_words() -> None:
         control.check(Nginx([], code=1, said="unknown directive\n").run)
 
 
+TRIXIE = """nginx version: nginx/1.26.3
+built with OpenSSL 3.5.7 9 Jun 2026
+TLS SNI support enabled
+configure arguments: --with-http_v2_module --with-http_v3_module --with-http_dav_module
+"""
+BOOKWORM = """nginx version: nginx/1.22.1
+built with OpenSSL 3.0.20 7 Apr 2026 (running with OpenSSL 3.0.22 25 Aug 2026)
+configure arguments: --with-http_v2_module
+"""
+
+
 @pytest.mark.parametrize(
-    ("said", "version"),
+    ("said", "njs", "build"),
     [
-        pytest.param("nginx version: nginx/1.22.1\n", "1.22.1", id="Debian"),
-        pytest.param("nginx version: nginx/1.24.0 (Ubuntu)\n", "1.24.0", id="Ubuntu"),
-        pytest.param("sh: nginx: not found\n", "", id="none"),
+        pytest.param(
+            TRIXIE,
+            (0, "0.8.9-1", ""),
+            {"version": "1.26.3", "openssl": "3.5.7", "http3": True, "njs": "0.8.9-1"},
+            id="Debian 13",
+        ),
+        pytest.param(
+            BOOKWORM,
+            (1, "", "no packages found"),
+            {"version": "1.22.1", "openssl": "3.0.22", "http3": False, "njs": ""},
+            id="Debian 12, another OpenSSL runs",
+        ),
+        pytest.param(
+            "nginx version: nginx/1.18.0 (Ubuntu)\n",
+            (1, "", ""),
+            {"version": "1.18.0", "openssl": "", "http3": False, "njs": ""},
+            id="little said",
+        ),
     ],
 )
-def test_version(said: str, version: str) -> None:
-    assert control.version(Nginx([], said=said).run) == version
+def test_build(said: str, njs: tuple[int, str, str], build: dict[str, object]) -> None:
+    assert control.build(lambda command: (0, "", said) if command == ["nginx", "-V"] else njs) == build

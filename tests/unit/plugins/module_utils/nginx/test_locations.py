@@ -10,6 +10,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.nginx.locations 
     limit,
     locations,
     packages,
+    pages,
     quote,
 )
 
@@ -64,13 +65,33 @@ PER_MINUTE = {**SITE, "rate_limits": [LOGIN | {"zone": "z", "rate": "2/m"}]}
     ],
 )
 def test_njs_comes_where_it_is_needed(site: dict[str, Any], needed: bool) -> None:
-    assert ("libnginx-mod-http-js" in packages([site])) is needed
+    assert ("libnginx-mod-http-js" in packages([site], False)) is needed
     assert ("mainstay/limits.js" in [file["dest"] for file in files([site], {}, "0.8.9-1")]) is needed
 
 
 @pytest.mark.parametrize("njs", ["", "0.8.0", "0.8.9-1", "1.0.0"])
 def test_njs_that_can_count(njs: str) -> None:
     assert files([HOURLY], {}, njs)
+
+
+def test_brotli_comes_where_it_is_wanted() -> None:
+    assert packages([SITE], False) == ["nginx"]
+    assert packages([HOURLY], True) == ["nginx", "libnginx-mod-http-brotli-filter", "libnginx-mod-http-js"]
+
+
+def test_pages_for_people_and_for_programs() -> None:
+    words = {"404": {"title": "A", "text": "B"}, "maintenance": {"title": "C", "text": "D"}}
+    assert [(page["src"], page["dest"], page["vars"]["page"]["status"]) for page in pages(words)] == [
+        ("page.html.j2", "mainstay/pages/404.html", 404),
+        ("page.json.j2", "mainstay/pages/404.json", 404),
+        ("page.html.j2", "mainstay/pages/maintenance.html", 503),
+        ("page.json.j2", "mainstay/pages/maintenance.json", 503),
+    ]
+
+
+def test_private_paths_become_patterns() -> None:
+    (file, _headers) = files([SITE | {"private": ["/api/metrics.v1"]}], {}, "")
+    assert file["vars"]["site"]["closed"] == [r'"^/api/metrics\\.v1(?:[/;]|$)"']
 
 
 def test_njs_that_is_too_old() -> None:
