@@ -108,11 +108,13 @@ class _Namespace:
 class Archive:
     """Reads an archive piece by piece: ``feed`` all of it, then ``finish``.
 
-    ``counts`` then maps ``database.collection`` to its documents; ``header`` holds the versions of server and tool.
+    ``counts`` then maps ``database.collection`` to its documents, ``checksums`` to their CRC-64; ``header`` holds the
+    versions of server and tool.
     """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
+        self.checksums: dict[str, str] = {}
         self.header: dict[str, Any] = {}
         self._buffer = b""
         self._state = self._magic
@@ -208,6 +210,7 @@ class Archive:
             if not space.crc.matches(fields.get("CRC", 0)):
                 raise ArchiveError(f"{name}: the checksum over its documents is wrong")
             self.counts[name] = space.documents
+            self.checksums[name] = f"{fields.get('CRC', 0) & 0xFFFFFFFFFFFFFFFF:016x}"
             self._current = None
         else:
             self._current = self._open.setdefault(name, _Namespace())

@@ -65,14 +65,17 @@ def copied_table(line: bytes) -> str:
 class RestoreText:
     """Reads the text piece by piece: ``feed`` all of it, then ``finish``.
 
-    ``counts`` then holds the rows of each table with data, ``sha256`` the digest of the text less its random lines.
+    ``counts`` then holds the rows of each table with data and ``tables`` a digest of them, in the order in which they
+    were dumped; ``sha256`` is the digest of all the text less its random lines.
     A table's data is believed only behind the comment that announces it, so a function body that contains a COPY
     command is not taken for data. No piece of text is kept that is longer than 1 MiB.
     """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
+        self.tables: dict[str, str] = {}
         self._digest = hashlib.sha256()
+        self._rows_digest = hashlib.sha256()
         self._rest = b""
         self._table: str | None = None
         self._announced = 0
@@ -99,7 +102,10 @@ class RestoreText:
             end = found + 1 if found >= 0 else -1
         if end >= 0:
             self.counts[table] += data.count(b"\n", position, end)
-            self._digest.update(data[position : end + len(_END)])
+            self._rows_digest.update(data[position:end])
+            # Every byte is hashed once: the whole is a digest of what is around the rows, and of their digests.
+            self.tables[table] = self._rows_digest.hexdigest()
+            self._digest.update(f"{table}: {self.tables[table]}\n".encode())
             self._table = None
             self._inside_line = False
             return end + len(_END)
@@ -107,7 +113,7 @@ class RestoreText:
         end = max(position, len(data) - len(_END))
         if end > position:
             self.counts[table] += data.count(b"\n", position, end)
-            self._digest.update(data[position:end])
+            self._rows_digest.update(data[position:end])
             self._inside_line = data[end - 1 : end] != b"\n"
         return end
 
@@ -133,6 +139,7 @@ class RestoreText:
             if whole and line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n"):
                 self._announced = 0
                 self._table = copied_table(line)
+                self._rows_digest = hashlib.sha256()
                 self.counts.setdefault(self._table, 0)
         return end + 1
 

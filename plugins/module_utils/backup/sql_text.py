@@ -8,6 +8,7 @@ Both escape line breaks inside strings, so a line break is never part of a value
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -45,18 +46,21 @@ class DumpText:
     """Reads a dump piece by piece: ``feed`` all of it, then ``finish``.
 
     ``counts`` then holds the rows of each table whose data was dumped, or is None where a name could not be read;
+    ``tables`` a digest of their text, in the order in which they were dumped;
     ``tool`` and ``server`` are what the dump says made it. Rows count between the comment that announces their table
     and the end of its data, so an INSERT in the body of a trigger is not taken for data. No more than 1 MiB is kept.
     """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] | None = {}
+        self.tables: dict[str, str] = {}
         self.tool: str | None = None
         self.server: str | None = None
         self.completed = False
         self._rest = b""
         self._table: str | None = None
         self._rows = 0
+        self._digest = hashlib.sha256()
         self._inserting = False
         self._in_string = False
         self._inside_line = False
@@ -99,6 +103,7 @@ class DumpText:
                 break
             # Pairs of backslashes go first, so that one before a quote is one that escapes it.
             parts = piece.replace(b"\\\\", b"").replace(b"\\'", b"").split(b"'")
+            self._digest.update(piece)
             self._rows += sum(part.count(b"(") for part in parts[self._in_string :: 2])
             self._in_string ^= len(parts) % 2 == 0
             position += len(piece)
@@ -171,7 +176,8 @@ class DumpText:
     def _close(self) -> None:
         if self._table is not None and self.counts is not None:
             self.counts[self._table] = self.counts.get(self._table, 0) + self._rows
-        self._table, self._rows = None, 0
+            self.tables[self._table] = self._digest.hexdigest()
+        self._table, self._rows, self._digest = None, 0, hashlib.sha256()
 
 
 def read(chunks: Iterable[bytes]) -> DumpText:

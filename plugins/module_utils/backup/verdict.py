@@ -39,14 +39,16 @@ class Findings:
     """What looking into a backup brought up.
 
     ``counts`` maps a table, collection or key space to its rows, documents or keys, ``volatile`` how many of these may
-    vanish by themselves (keys with an expiry). ``content`` is a digest of what the backup decodes to, ``tool`` the
-    program that decoded it, ``server`` the version that the backup names. All are None when they could not be had.
+    vanish by themselves (keys with an expiry). ``content`` is a digest of what the backup decodes to, ``tables`` one of
+    the rows or documents of each table or collection, ``tool`` the program that decoded it, ``server`` the version that
+    the backup names. All are None when they could not be had.
     """
 
     checks: list[Check] = dataclasses.field(default_factory=list)
     counts: dict[str, int] | None = None
     volatile: dict[str, int] | None = None
     content: str | None = None
+    tables: dict[str, str] | None = None
     tool: str | None = None
     server: str | None = None
 

@@ -86,11 +86,18 @@ def test_counts_and_digest_do_not_depend_on_how_the_text_arrives(size: int) -> N
     text = pg_text.read(cut(TEXT.encode(), size))
     assert text.counts == COUNTS
     assert text.sha256 == WHOLE.sha256
+    assert text.tables == WHOLE.tables
+    assert set(text.tables) == set(COUNTS)
 
 
 def test_the_random_word_is_not_part_of_the_digest() -> None:
     other = pg_text.read([TEXT.replace("7kBLoXm0WzJhQ2F5tq", "another").encode()])
     assert other.sha256 == WHOLE.sha256
+
+
+def test_each_table_has_a_digest_of_its_rows() -> None:
+    other = pg_text.read([TEXT.replace("3\tc", "3\td").replace("SET statement_timeout = 0;", "").encode()])
+    assert {name for name in COUNTS if other.tables[name] != WHOLE.tables[name]} == {"public.users"}
 
 
 @pytest.mark.parametrize("old", ["SET statement_timeout = 0;", "3\tc", "FUNCTION public.f()"])

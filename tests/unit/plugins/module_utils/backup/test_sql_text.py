@@ -57,6 +57,7 @@ CASES = [
 def test_rows_are_counted_wherever_the_pieces_end(body: str, counts: dict[str, int], size: int) -> None:
     text = read(HEAD + body + TAIL, size)
     assert text.counts == counts
+    assert text.tables == read(HEAD + body + TAIL).tables
     assert text.completed
     assert text.tool == "MariaDB dump 10.19-11.8.6-MariaDB, for debian-linux-gnu (x86_64)"
     assert text.server == "11.8.6-MariaDB"
@@ -93,6 +94,12 @@ def test_what_is_no_whole_dump(text: str, error: str) -> None:
     for size in (0, 1, 7):
         with pytest.raises(DumpError, match=error):
             read(text, size)
+
+
+def test_each_table_has_a_digest_of_its_rows() -> None:
+    one, two = (read(HEAD + table("t", f"VALUES ({n},'a')") + table("u", "VALUES (1)") + TAIL).tables for n in (1, 2))
+    assert one["t"] != two["t"]
+    assert one["u"] == two["u"]
 
 
 def test_a_dump_without_comments_is_not_judged() -> None:
