@@ -32,7 +32,11 @@ DOMAIN = "snippetly.example"
 def run(
     *command: str, check: bool = True, timeout: float = 900, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the operator in the checkout; its output is in the failure message."""
+    """Run a command of the operator in the checkout; its output is in the failure message.
+
+    What Molecule sets for its own playbooks (configuration, colours) is left out: the operator has none of it.
+    """
+    operators = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -40,7 +44,7 @@ def run(
         capture_output=True,
         timeout=timeout,
         check=False,
-        env={**os.environ, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", **(env or {})},
+        env={**operators, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", **(env or {})},
     )
     if check and done.returncode:
         said = f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}"

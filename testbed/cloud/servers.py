@@ -16,9 +16,10 @@ import yaml
 
 from testbed.cloud import authority, images, services
 from testbed.cloud.docker import LABEL, BedError, docker, inspect
-from testbed.cloud.places import INVENTORY, NETWORK, STATE
+from testbed.cloud.places import INVENTORY, NETWORK, ROOT, STATE
 
 KEY = STATE / "id_ed25519"
+FACTS = ROOT / ".ansible" / "facts"  # ansible.cfg
 MACHINE_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 MACHINE_APT = Path("/etc/apt/apt.conf.d")
 MACHINE_PIP = Path("/etc/pip.conf")
@@ -105,7 +106,9 @@ def choose(name: str, taken: Collection[str]) -> str:
 
 
 def start(name: str, release: str, address: str, memory: str | None, domains: list[str]) -> None:
-    """Run the container."""
+    """Run the container; what the checkout remembers of an older server of that name is forgotten."""
+    for facts in FACTS.glob(f"*{name}"):
+        facts.unlink()
     image = images.server(release)
     options = ["--ip", address]
     options += ["--memory", memory] if memory else []
