@@ -5,15 +5,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: backup_table
-short_description: Backups as an aligned table
+short_description: The catalogue of backups as an aligned table
 version_added: 0.1.0
 author: "Mainstay contributors (@mainstay-platform)"
 description:
-  - Renders what M(mainstay.platform.backup_info) returned, for people.
-positional: _input, now, objects
+  - Brings together what M(mainstay.platform.backup_info) says of a server and M(mainstay.platform.backup_catalogue) of
+    the stores, for people.
+  - The column C(rpo) says of the newest set of a job that is proven and stored whether it is as young as promised.
+positional: _input, now
 options:
   _input:
-    description: The jobs.
+    description: The jobs, as M(mainstay.platform.backup_info) returned them.
     type: list
     elements: dict
     required: true
@@ -21,11 +23,26 @@ options:
     description: The present moment in seconds since 1970.
     type: float
     required: true
-  objects:
-    description: What is in the store, as M(mainstay.platform.blob_info) returned it. Without it only the last run is
-      known.
+  sets:
+    description: What the stores hold, as M(mainstay.platform.backup_catalogue) returned it. Without it only what the
+      server remembers is known.
     type: list
     elements: dict
+  stores:
+    description: The stores, from the same result.
+    type: list
+    elements: dict
+    default: []
+  promises:
+    description: Jobs by C(name), with C(rpo) or C(max_age) in seconds, as in C(backups) of
+      P(mainstay.platform.monitoring_targets#filter).
+    type: list
+    elements: dict
+    default: []
+  limit:
+    description: How many sets of each job are shown; V(0) for all.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -41,62 +58,10 @@ _value:
   elements: str
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils import summary
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment, set_moment
-
-HEAD = ("job", "set", "age", "size", "holds", "proven", "stored")
-Row = tuple[str | None, ...]
-
-
-def rows(job: dict[str, Any], now: float, stored: Mapping[str, Any] | None) -> Iterator[Row]:
-    """One row for each backup of a job, newest first."""
-    state = job.get("state") or {}
-    here = job["backups"]
-    for item in reversed(here):
-        yield (
-            job["name"],
-            item["set"],
-            summary.age(now - moment(item["started"])),
-            summary.size(item["size"]),
-            f"{sum((item.get('counts') or {}).values())} in {len(item.get('counts') or {})}",
-            f"{item['verification']['level']}: {item['verification']['verdict']}",
-            _stored(item, state, stored),
-        )
-    if not here:
-        yield (job["name"], "none on this server")
-
-
-def _stored(item: Mapping[str, Any], state: Mapping[str, Any], stored: Mapping[str, Any] | None) -> str | None:
-    """Whether a backup is in the store: as seen there, or as the last good run says of its own."""
-    if stored is not None:
-        return "yes" if item["file"] in stored and item["file"] + MANIFEST in stored else "no"
-    return "yes" if state.get("set") == item["set"] else None
-
-
-def only_stored(jobs: list[dict[str, Any]], now: float, stored: Mapping[str, Any]) -> Iterator[Row]:
-    """One row for each backup that is in the store alone, newest first."""
-    here = {item["file"] for job in jobs for item in job["backups"]}
-    for name, item in sorted(stored.items(), key=lambda pair: str(pair[1]["metadata"].get("set", "")), reverse=True):
-        key = item["metadata"].get("set")
-        if key and not name.endswith(MANIFEST) and name not in here and name + MANIFEST in stored:
-            known = item["metadata"]
-            age = summary.age(now - set_moment(key))
-            yield (known.get("job"), key, age, summary.size(item["size"]), None, known.get("verdict"), "only there")
-
-
-def backup_table(jobs: list[dict[str, Any]], now: float, objects: list[dict[str, Any]] | None = None) -> list[str]:
-    """All backups under one head."""
-    stored = None if objects is None else {item["name"].rpartition("/")[2]: item for item in objects}
-    found = [row for job in jobs for row in rows(job, now, stored)]
-    return summary.table([HEAD, *found, *only_stored(jobs, now, stored or {})], indent="") + [
-        f"{job['name']}: failed {summary.age(now - job['state']['last_failure'])} ago: {job['state']['reason']}"
-        for job in jobs
-        if job["state"].get("failing")
-    ]
+from ansible_collections.mainstay.platform.plugins.module_utils.keep.table import table
 
 
 class FilterModule:
@@ -104,4 +69,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by its name."""
-        return {"backup_table": backup_table}
+        return {"backup_table": table}

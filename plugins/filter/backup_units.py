@@ -11,18 +11,25 @@ author: "Mainstay contributors (@mainstay-platform)"
 description:
   - Gives the files that M(mainstay.platform.config_tree) is to write under C(/) - for each job a service, a timer, and
     the link that starts the timer at boot. No secret of a job is in them.
-  - Fails when two jobs have one name, or would write into one folder of the store.
-positional: _input, prefix
+  - Fails when two jobs have one name, or would write into one folder of a store; when the settings of a store make no
+    sense; and when a recipient is not a public key.
+positional: _input, stores, recipients
 options:
   _input:
     description: The jobs; their C(name), C(app), C(database), C(engine) and C(schedule) count.
     type: list
     elements: dict
     required: true
-  prefix:
-    description: Start of names in the store, see P(mainstay.platform.backup_folder#filter).
-    type: str
-    default: ""
+  stores:
+    description: The stores.
+    type: list
+    elements: dict
+    default: []
+  recipients:
+    description: Public keys that backups are encrypted to.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -40,20 +47,37 @@ _value:
   elements: dict
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import crypt, retention
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.catalogue import clashes
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.stores import problems
 
 UNITS = "etc/systemd/system"
 SHOWN = ("name", "app", "engine", "schedule")
 
 
-def backup_units(jobs: list[dict[str, Any]], prefix: str | None = "") -> list[dict[str, Any]]:
+def backup_units(
+    jobs: list[dict[str, Any]], stores: Sequence[dict[str, Any]] = (), recipients: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Three files for each job, in the order of the jobs."""
-    if problems := clashes(jobs, prefix or ""):
-        raise AnsibleFilterError("backups_jobs: " + "; ".join(problems))
+    wrong = [f"backups_jobs: {text}" for text in clashes(jobs, stores)]
+    wrong += [f"backups_{text}" for text in problems(stores)]
+    for index, store in enumerate(stores):
+        try:
+            retention.parse(store.get("keep"), f"backups_stores[{index}] '{store.get('name')}': keep")
+        except ValueError as error:
+            wrong += str(error).splitlines()
+    try:
+        if recipients:
+            crypt.parse_recipients([str(item) for item in recipients])
+    except BackupError as error:
+        wrong += [f"backups_{text}" for text in str(error).split("; ")]
+    if wrong:
+        raise AnsibleFilterError("; ".join(wrong))
     files: list[dict[str, Any]] = []
     for job in jobs:
         unit = f"mainstay-backup-{job['name']}"

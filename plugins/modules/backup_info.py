@@ -47,7 +47,21 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup import mo
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import manifests_in
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import load_state
 
-SHOWN = ("set", "file", "databases", "size", "sha256", "started", "finished", "duration", "counts", "verification")
+SHOWN = (
+    "app",
+    "database",
+    "set",
+    "file",
+    "databases",
+    "size",
+    "sha256",
+    "started",
+    "finished",
+    "duration",
+    "counts",
+    "encryption",
+    "verification",
+)
 
 
 def main() -> None:

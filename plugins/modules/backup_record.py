@@ -92,10 +92,9 @@ removed:
   type: list
   elements: dict
   sample:
-    - {set: 20261101-020000, reason: "20.0 days old, 7 are kept"}
+    - {set: 20261101-020000, reason: "20.0 days old, 7 days are kept"}
 """
 
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -106,13 +105,14 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup import mo
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import manifests_in
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import BEFORE_RESTORE
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention import Decision
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 
 
-def prune(directory: Path, keep_days: float, now: float, dry: bool) -> list[record.Prunable]:
+def prune(directory: Path, keep_days: float, now: float, dry: bool) -> list[Decision]:
     """Remove what is too old from one directory. Returns what went, or would go."""
     manifests = manifests_in(directory)
-    going = record.prunable(manifests, keep_days, now)
+    going = [item for item in record.decide(manifests, keep_days, now) if not item.keep]
     for item in going if not dry else ():
         record.remove_set(directory, manifests, item.set)
     return going
@@ -168,7 +168,7 @@ def main() -> None:
                     removed += prune(folder, params["keep_local"], now, module.check_mode)
     except (BackupError, OSError, KeyError) as error:
         module.fail_json(msg=f"backup job '{params['name']}': {error}")
-    module.exit_json(changed=True, removed=[dataclasses.asdict(item) for item in removed])
+    module.exit_json(changed=True, removed=[{"set": item.set, "reason": item.reason} for item in removed])
 
 
 if __name__ == "__main__":

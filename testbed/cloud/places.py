@@ -12,6 +12,7 @@ CACHE = ROOT / ".cache"
 STATE = TESTBED / ".state"
 SECRETS = STATE / "secrets"
 INVENTORY = TESTBED / "inventory"
+WEED = (ROOT / ".venv" / "bin" / "weed").resolve()
 MODULES = (TESTBED / "toolchain" / "node_modules").resolve()
 
 NETWORK = "mainstay-bed"
@@ -25,6 +26,8 @@ ADDRESSES = {
     "mirror.test": "172.30.77.13",
     "sink.test": "172.30.77.14",
     "packages.test": "172.30.77.15",
+    "s3.test": "172.30.77.16",
 }
 MIRROR_PORT, REGISTRY_PORT = 5001, 5002
 ACCOUNT, CONTAINER = "snipback", "backups"
+BUCKET = "backups"

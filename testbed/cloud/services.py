@@ -25,6 +25,7 @@ from testbed.cloud.docker import LABEL, BedError, digest, docker, inspect
 from testbed.cloud.places import (
     ACCOUNT,
     ADDRESSES,
+    BUCKET,
     CONTAINER,
     DYNAMIC,
     GATEWAYS,
@@ -36,6 +37,7 @@ from testbed.cloud.places import (
     SECRETS,
     STATE,
     SUBNETS,
+    WEED,
 )
 
 REGISTRY_USER = "snippetly"
@@ -52,6 +54,22 @@ AZURITE = (
     "--disableProductStyleUrl --silent --location /data --blobHost 0.0.0.0 "
     "--cert /etc/bed/cert.pem --key /etc/bed/key.pem"
 )
+# Volumes are small, for a bed has little room, and what SeaweedFS can do beyond S3 is off.
+WEED_SERVER = (
+    "exec /usr/local/bin/weed -logtostderr=true server -dir=/data -ip=127.0.0.1 -ip.bind=0.0.0.0 -volume.max=0 "
+    "-master.volumeSizeLimitMB=128 -s3 -s3.port=8333 -s3.port.iceberg=0 -s3.port.lance=0 -s3.autoCreateBucket=false "
+    "-s3.config=/etc/bed/s3.json -s3.cert.file=/etc/bed/cert.pem -s3.key.file=/etc/bed/key.pem"
+)
+# What each identity of the S3 service may do; the owner may do everything.
+READER = (
+    *("GetObject", "GetObjectVersion", "ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"),
+    *("GetBucketVersioning", "GetBucketObjectLockConfiguration"),
+)
+S3_RIGHTS = {
+    "writer": ("PutObject",),
+    "reader": READER,
+    "pruner": (*READER, "DeleteObject", "DeleteObjectVersion", "AbortMultipartUpload"),
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,29 @@ def htpasswd() -> str:
         password = authority.secret("registry").encode()
         authority.write(path, f"{REGISTRY_USER}:{bcrypt.hashpw(password, bcrypt.gensalt(10)).decode()}\n".encode())
     return path.read_text()
+
+
+def s3_config() -> dict[str, object]:
+    """Who may do what in the S3 service: by policies, as on AWS."""
+    places = [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
+    policies = {
+        name: {"Effect": "Allow", "Action": [f"s3:{right}" for right in rights], "Resource": places}
+        for name, rights in S3_RIGHTS.items()
+    }
+    return {
+        "identities": [
+            {
+                "name": name,
+                "credentials": [{"accessKey": name, "secretKey": authority.secret(f"s3_{name}")}],
+                **({"policyNames": [name]} if name in policies else {"actions": ["Admin", "Read", "Write", "List"]}),
+            }
+            for name in ("owner", *policies)
+        ],
+        "policies": [
+            {"name": name, "content": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+            for name, statement in policies.items()
+        ],
+    }
 
 
 def table() -> list[Service]:
@@ -140,6 +181,14 @@ def table() -> list[Service]:
             5000,
             {"registry.json": json.dumps(registry_config("mirror.test"))},
             options=("--publish", f"127.0.0.1:{MIRROR_PORT}:5000", "--volume", "mainstay-bed-mirror:/data"),
+        ),
+        Service(
+            "s3.test",
+            WEED_SERVER,
+            8333,
+            {"s3.json": json.dumps(s3_config())},
+            options=("--volume", f"{WEED}:/usr/local/bin/weed:ro", "--volume", f"mainstay-bed-s3-{owner()}:/data"),
+            tls=True,
         ),
         Service("sink.test", "exec python3 /usr/local/bin/sink", 80),
         Service("packages.test", "exec python3 -m http.server --directory /srv 80", 80, image=images.packages),
@@ -274,7 +323,7 @@ def sas(permissions: str, days: float = 365) -> str:
 
 
 def storage_up() -> None:
-    """The container for backups, the writer's SAS that can only create, the reader's that can only read."""
+    """The container for backups, and who may what: the writer creates, the reader reads, the pruner removes as well."""
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import BlobServiceClient
 
@@ -285,10 +334,50 @@ def storage_up() -> None:
     )
     with suppress(ResourceExistsError):
         client.create_container(CONTAINER)
-    for name, permissions in (("storage_writer_sas", "c"), ("storage_reader_sas", "rl")):
-        path = SECRETS / name
+    for name, permissions in (("writer", "c"), ("reader", "rl"), ("pruner", "rld")):
+        path = SECRETS / f"storage_{name}_sas"
         if not path.exists():
             authority.write(path, sas(permissions).encode() + b"\n")
+
+
+def s3_up() -> None:
+    """The bucket for backups: it keeps versions, and locks them for a day."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"https://{ADDRESSES['s3.test']}:8333",
+        region_name="us-east-1",
+        aws_access_key_id="owner",
+        aws_secret_access_key=authority.secret("s3_owner"),
+        verify=str(authority.CA),
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    rule = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}}
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if BUCKET not in [item["Name"] for item in client.list_buckets()["Buckets"]]:
+                client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
+            client.put_object_lock_configuration(Bucket=BUCKET, ObjectLockConfiguration=rule)
+            return
+        except (BotoCoreError, ClientError) as error:
+            if time.monotonic() > deadline:
+                raise BedError(f"s3.test: {error}") from error
+            time.sleep(0.3)
+
+
+def backups_key() -> None:
+    """The key pair that backups are encrypted to; a user's private half would be on no machine of the bed."""
+    from pyrage import x25519
+
+    path = SECRETS / "backups_identity"
+    if not path.exists():
+        identity = x25519.Identity.generate()
+        authority.write(SECRETS / "backups_recipient", f"{identity.to_public()}\n".encode())
+        authority.write(path, f"{identity}\n".encode())
 
 
 def login() -> None:
@@ -316,3 +405,5 @@ def all_up() -> None:
     fetch_acme_root()
     fetch_package_key()
     storage_up()
+    s3_up()
+    backups_key()

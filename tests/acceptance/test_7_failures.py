@@ -67,12 +67,12 @@ def test_wrong_credentials(extra, variables: dict[str, object], tags: str, expec
 def test_a_wrong_store_credential_fails_loudly_and_keeps_the_local_backup(extra) -> None:  # type: ignore[no-untyped-def]
     listing = "ls /var/backups/mainstay/snippetly/postgres"
     before = set(outside.on_server(listing).split())
-    show = ("ansible", outside.HOST, *outside.INVENTORY, "-m", "ansible.builtin.debug", "-a", "var=backups_store")
+    show = ("ansible", outside.HOST, *outside.INVENTORY, "-m", "ansible.builtin.debug", "-a", "var=backups_stores")
     shown = outside.run(*show, env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}).stdout
-    store = json.loads(shown.split("=>", 1)[1])["backups_store"]
-    store["credential"] = {"kind": "sas", "sas": "sv=2025-01-05&sr=c&sp=c&se=2020-01-01T00%3A00%3A00Z&sig=AAAA"}
+    stores = json.loads(shown.split("=>", 1)[1])["backups_stores"]
+    stores[-1]["credential"] = {"kind": "sas", "sas": "sv=2025-01-05&sr=c&sp=c&se=2020-01-01T00%3A00%3A00Z&sig=AAAA"}
     done = outside.playbook(
-        "playbooks/backup.yml", "-e", extra(backups_store=store, backup_job="snippetly-postgres"), check=False
+        "playbooks/backup.yml", "-e", extra(backups_stores=stores, backup_job="snippetly-postgres"), check=False
     )
     assert done.returncode != 0
     assert "expired" in done.stdout

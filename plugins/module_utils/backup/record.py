@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention import Decision, Kept, Policy, plan
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
 
-DAY = 86400
 METRICS = (
     ("last_attempt_timestamp_seconds", "last_attempt", "When this backup was last tried."),
     ("last_success_timestamp_seconds", "last_success", "When the last backup that is proven and stored was begun."),
@@ -23,29 +21,21 @@ METRICS = (
     ("size_bytes", "size", "Size of the last good backup."),
     ("duration_seconds", "duration", "Time that the last good backup took, dump to proof."),
 )
+STORED = (
+    "mainstay_backup_stored_timestamp_seconds",
+    "When the newest backup that this store has was begun, as the server that sent it knows.",
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Prunable:
-    """A set that may go, with the reason."""
-
-    set: str
-    reason: str
-
-
-def prunable(manifests: Sequence[Mapping[str, Any]], keep_days: float, now: float) -> list[Prunable]:
-    """The sets that are older than ``keep_days``, less the newest proven one, which stays whatever its age."""
+def decide(manifests: Sequence[Mapping[str, Any]], keep_days: float, now: float) -> list[Decision]:
+    """Which sets of a directory stay for ``keep_days``. The newest proven one stays whatever its age."""
     sets: dict[str, list[Mapping[str, Any]]] = {}
     for manifest in manifests:
         sets.setdefault(manifest["set"], []).append(manifest)
-    proven = [name for name, parts in sets.items() if all(part["verification"]["verdict"] == OK for part in parts)]
-    newest = max(proven, default=None)
-    found = []
-    for name, parts in sorted(sets.items()):
-        age = now - min(moment(part["started"]) for part in parts)
-        if age > keep_days * DAY and name != newest:
-            found.append(Prunable(name, f"{age / DAY:.1f} days old, {keep_days:g} are kept"))
-    return found
+    known = [
+        Kept(name, proven=all(part["verification"]["verdict"] == OK for part in parts)) for name, parts in sets.items()
+    ]
+    return plan(known, Policy(days=keep_days), now)
 
 
 def remove_set(directory: Path, manifests: Sequence[Mapping[str, Any]], name: str) -> list[Path]:
@@ -76,6 +66,10 @@ def render_metrics(labels: Mapping[str, str], state: Mapping[str, Any]) -> str:
     """The state in node exporter's text format. What never happened is left out: an age since 1970 would mislead."""
     text = ",".join(f'{key}="{_escape(value)}"' for key, value in labels.items())
     lines = []
+    stored = [(name, known["newest"]) for name, known in state.get("stores", {}).items() if "newest" in known]
+    if stored:
+        lines += [f"# HELP {STORED[0]} {STORED[1]}", f"# TYPE {STORED[0]} gauge"]
+        lines += [f'{STORED[0]}{{{text},store="{_escape(name)}"}} {float(newest)!r}' for name, newest in stored]
     for name, key, purpose in METRICS:
         if key not in state:
             continue

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject, Unfinished
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import resolve
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.protection import Protection
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.s3 import S3Store
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.s3 import wrong as wrong_s3
@@ -91,13 +92,14 @@ def problems(stores: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _wrong_azure(settings: Mapping[str, Any]) -> list[str]:
+    errors = [] if settings.get("container") else ["container: missing"]
     try:
-        open_store(settings, kind="azure").__exit__(None, None, None)
+        resolve(settings.get("account_url"), settings.get("credential"), settings.get("connection_string"))
     except ValueError as error:
-        return str(error).splitlines()
-    return []
+        errors += str(error).splitlines()
+    return errors
 
 
-def open_store(settings: Mapping[str, Any], kind: str = "") -> Store:
+def open_store(settings: Mapping[str, Any]) -> Store:
     """The store of these settings. Raises ValueError with every error, one a line; BlobError without its library."""
-    return S3Store(settings) if (kind or kind_of(settings)) == "s3" else AzureStore(settings)
+    return S3Store(settings) if kind_of(settings) == "s3" else AzureStore(settings)

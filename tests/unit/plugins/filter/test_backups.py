@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mainstay.platform.plugins.filter.backup_choose import backup_choose
-from ansible_collections.mainstay.platform.plugins.filter.backup_folder import backup_folder
-from ansible_collections.mainstay.platform.plugins.filter.backup_table import backup_table
+from ansible_collections.mainstay.platform.plugins.filter.backup_pruned import backup_pruned
+from ansible_collections.mainstay.platform.plugins.filter.backup_stores import backup_stores
 from ansible_collections.mainstay.platform.plugins.filter.backup_timers import backup_timers
 from ansible_collections.mainstay.platform.plugins.filter.backup_units import backup_units
 
@@ -21,6 +18,11 @@ JOB = {
     "engine": "redis",
     "schedule": "daily",
     "password": "hunter2",
+}
+STORE = {
+    "name": "near",
+    "bucket": "b",
+    "credential": {"access_key_id": "x", "secret_access_key": "hunter2"},
 }
 
 
@@ -37,9 +39,24 @@ def test_units_hold_no_secret() -> None:
 
 def test_units_refuse_jobs_that_clash() -> None:
     other = JOB | {"name": "blog-db", "app": "blog"}
-    with pytest.raises(AnsibleFilterError, match=r"shop-db and blog-db would both write into 'db/'"):
-        backup_units([JOB, other])
-    assert len(backup_units([JOB, other], "{app}")) == 6
+    with pytest.raises(AnsibleFilterError, match=r"shop-db and blog-db would both write into 'db/' of store 'near'"):
+        backup_units([JOB, other], [STORE])
+    assert len(backup_units([JOB, other], [STORE | {"prefix": "{app}"}])) == 6
+
+
+def test_units_say_all_that_is_wrong_and_no_secret() -> None:
+    stores = [STORE | {"keep": {"dais": 3}}, STORE | {"credential": {"access_key_id": "x", "sas": "hunter2"}}]
+    with pytest.raises(AnsibleFilterError) as error:
+        backup_units([JOB], stores, ["age1x"])
+    assert str(error.value) == "; ".join(
+        [
+            "backups_stores[1] 'near': name: another store has it already",
+            "backups_stores[1] 'near': credential.secret_access_key: missing; kind access_key needs it",
+            "backups_stores[1] 'near': credential.sas: does not go with kind access_key",
+            "backups_stores[0] 'near': keep.dais: unknown (one of days, daily, weekly, monthly, yearly)",
+            "backups_recipients[0]: 'age1x' is not a public key (try the age1… that age-keygen prints)",
+        ]
+    )
 
 
 def test_timers() -> None:
@@ -55,66 +72,32 @@ def test_timers() -> None:
     assert backup_timers([]) == []
 
 
-def test_folder() -> None:
-    assert backup_folder(JOB, None) == "db/"
-    with pytest.raises(AnsibleFilterError, match="a job with app and database is needed"):
-        backup_folder({"name": "x"})
+def test_stores_with_other_credentials() -> None:
+    far = {"name": "far", "container": "c", "ca_bundle": "/on/the/server", "credential": "writer"}
+    assert backup_stores([STORE, far], {"far": "reader"}) == [far | {"credential": "reader"}]
+    assert backup_stores([far], {"far": "reader"}, "/here") == [far | {"credential": "reader", "ca_bundle": "/here"}]
+    assert backup_stores([far], {"far": "reader"}, "") == [far | {"credential": "reader", "ca_bundle": None}]
+    assert backup_stores([far], {}) == []
+    with pytest.raises(AnsibleFilterError, match="there is no store fra; there are near, far"):
+        backup_stores([STORE, far], {"fra": "reader"})
+    with pytest.raises(AnsibleFilterError, match="by the names of stores"):
+        backup_stores([far], ["reader"])
 
 
-def test_choose() -> None:
-    names = ("db/x-20261121-020000.rdb", "db/x-20261121-020000.rdb.manifest.json")
-    objects = [{"name": name, "size": 5, "metadata": {"verdict": "ok"}} for name in names]
-    assert backup_choose(objects, "db/", 20261121) == {
-        "set": "20261121-020000", "names": [names[0]], "size": 5, "verdict": "ok",
-    }  # fmt: skip
-    with pytest.raises(AnsibleFilterError, match="there is no complete set in 'other/' of the store"):
-        backup_choose(objects, "other/")
-
-
-def backup(key: str = "20261121-020000", verdict: str = "ok") -> dict[str, Any]:
-    return {
-        "set": key, "file": f"x-{key}.rdb", "size": 2048, "started": "2026-11-21T02:00:00Z", "counts": {"db0": 3},
-        "verification": {"level": "full", "verdict": verdict},
-    }  # fmt: skip
-
-
-def stored(key: str = "20261121-020000") -> list[dict[str, Any]]:
-    known = {"job": "shop-db", "set": key, "verdict": "ok"}
-    return [{"name": f"db/x-{key}.rdb{end}", "size": 9, "metadata": known} for end in ("", ".manifest.json")]
-
-
-def lines(*jobs: dict[str, Any], objects: list[dict[str, Any]] | None = None) -> list[list[str]]:
-    return [line.split() for line in backup_table(list(jobs), NOW + 600, objects)[1:]]
-
-
-GOOD = {"name": "shop-db", "state": {"set": "20261121-020000"}, "backups": [backup()]}
-ROW = ["shop-db", "20261121-020000", "10", "min", "2.0", "KiB", "3", "in", "1", "full:", "ok"]
-
-
-@pytest.mark.parametrize(
-    ("job", "objects", "expected"),
-    [
-        pytest.param(GOOD, None, [[*ROW, "yes"]], id="as the last run says"),
-        pytest.param(GOOD | {"state": {}}, None, [[*ROW, "-"]], id="nobody knows"),
-        pytest.param(GOOD, [], [[*ROW, "no"]], id="not in the store"),
-        pytest.param(GOOD, stored(), [[*ROW, "yes"]], id="in the store"),
-        pytest.param(GOOD, stored()[:1], [[*ROW, "no"]], id="in the store without its manifest"),
-        pytest.param(
-            {"name": "shop-db", "state": {}, "backups": []},
-            stored(),
-            [
-                ["shop-db", "none", "on", "this", "server"],
-                ["shop-db", "20261121-020000", "10", "min", "9", "B", "-", "ok", "only", "there"],
-            ],
-            id="in the store alone",
-        ),
-        pytest.param(
-            GOOD | {"state": {"failing": True, "last_failure": NOW, "reason": "disk full"}},
-            None,
-            [[*ROW, "-"], ["shop-db:", "failed", "10", "min", "ago:", "disk", "full"]],
-            id="failing",
-        ),
-    ],
-)
-def test_table(job: dict[str, Any], objects: list[dict[str, Any]] | None, expected: list[list[str]]) -> None:
-    assert lines(job, objects=objects) == expected
+def test_what_was_pruned_and_why() -> None:
+    known = {"store": "near", "job": "shop-db", "size": 2048, "error": "", "removed": False}
+    sets = [
+        known | {"set": "20261121-020000", "keep": True, "reason": "0.1 days old, 7 days are kept"},
+        known | {"set": "20261101-020000", "keep": False, "reason": "20.0 days old, 7 days are kept", "removed": True},
+        known | {"set": "20261102-020000", "keep": False, "reason": "19.0 days old, 7 days are kept"},
+        known | {"set": "20261103-020000", "keep": False, "reason": "18.0 days old", "error": "is locked"},
+    ]
+    assert backup_pruned(sets) == [
+        "store  job      set              size     -         why",
+        "near   shop-db  20261101-020000  2.0 KiB  removed   20.0 days old, 7 days are kept",
+        "near   shop-db  20261102-020000  2.0 KiB  would go  19.0 days old, 7 days are kept",
+        "near   shop-db  20261103-020000  2.0 KiB  LOCKED    is locked",
+        "near   shop-db  20261121-020000  2.0 KiB  stays     0.1 days old, 7 days are kept",
+        "3 of 4 sets, 6.0 KiB",
+    ]
+    assert backup_pruned([]) == ["no sets"]

@@ -19,6 +19,10 @@ def item(age: float, verdict: str = "ok", **more: Any) -> dict[str, Any]:
     return {"set": set_id(started), "started": timestamp(started), "verification": {"verdict": verdict}, **more}
 
 
+def going(manifests: list[dict[str, Any]], keep: float) -> list[str]:
+    return [entry.set for entry in record.decide(manifests, keep, NOW) if not entry.keep]
+
+
 @pytest.mark.parametrize(
     ("ages", "keep", "gone"),
     [
@@ -32,18 +36,17 @@ def item(age: float, verdict: str = "ok", **more: Any) -> dict[str, Any]:
         pytest.param([(7, "ok"), (6, "ok")], 7, [], id="exactly as old as allowed"),
     ],
 )
-def test_prunable(ages: list[tuple[float, str]], keep: float, gone: list[float]) -> None:
-    found = record.prunable([item(age, verdict) for age, verdict in ages], keep, NOW)
-    assert [entry.set for entry in found] == [set_id(NOW - age * DAY) for age in gone]
+def test_which_go(ages: list[tuple[float, str]], keep: float, gone: list[float]) -> None:
+    assert going([item(age, verdict) for age, verdict in ages], keep) == [set_id(NOW - age * DAY) for age in gone]
 
 
 def test_a_set_of_which_one_part_is_unproven_is_not_proven() -> None:
     parts = [item(8), item(8, "not_verified"), item(20)]
-    assert [entry.set for entry in record.prunable(parts, 7, NOW)] == [set_id(NOW - 8 * DAY)]
+    assert going(parts, 7) == [set_id(NOW - 8 * DAY)]
 
 
 def test_the_reason_is_given() -> None:
-    assert record.prunable([item(1), item(20)], 7, NOW)[0].reason == "20.0 days old, 7 are kept"
+    assert record.decide([item(1), item(20)], 7, NOW)[0].reason == "20.0 days old, 7 days are kept"
 
 
 def test_remove_set(tmp_path: Path) -> None:
@@ -86,6 +89,16 @@ def test_metrics() -> None:
     assert 'mainstay_backup_size_bytes{backup="a\\"b\\\\c",app="app",engine="redis"} 100.0\n' in text
     assert "last_failure" not in text
     assert text.count("# TYPE") == 4
+
+
+def test_stores_have_ages_of_their_own() -> None:
+    state = {"stores": {"near": {"newest": NOW}, "far": {"newest": NOW - DAY}, "new": {}}}
+    lines = record.render_metrics({"backup": "j"}, state).splitlines()
+    assert lines[2:] == [
+        'mainstay_backup_stored_timestamp_seconds{backup="j",store="near"} 1795226400.0',
+        'mainstay_backup_stored_timestamp_seconds{backup="j",store="far"} 1795140000.0',
+    ]
+    assert record.next_state(state, BAD, NOW)["stores"] == state["stores"]
 
 
 def test_what_never_succeeded_has_no_age() -> None:
