@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Fragments ``mainstay.platform.backup``, and of it ``tools`` and ``attributes``."""
+    """Fragments ``mainstay.platform.backup``, and of it ``tools``."""
 
     DOCUMENTATION = r"""
 options:
@@ -30,12 +30,13 @@ options:
     description:
       - Kind of the database.
     type: str
-    choices: [postgresql, mongodb, redis]
+    choices: [postgresql, mysql, mariadb, mongodb, redis, files]
     required: true
   databases:
     description:
       - Databases inside the server. Each becomes a file of its own.
-      - Must name at least one for V(postgresql). Empty means all of them for V(mongodb). V(redis) is dumped whole.
+      - Must name at least one for V(postgresql), V(mysql) and V(mariadb). Empty means all of them for V(mongodb).
+        V(redis) is dumped whole.
     type: list
     elements: str
     default: []
@@ -65,8 +66,41 @@ options:
     type: path
   file_prefix:
     description:
-      - Start of the names of the files. C(pg-backup), C(mongo-backup) or C(redis-backup) when not given.
+      - Start of the names of the files. C(pg-backup), C(mysql-backup), C(mariadb-backup), C(mongo-backup),
+        C(redis-backup) or C(files-backup) when not given.
     type: str
+  socket:
+    description:
+      - Socket of a server on this host, in place of O(host). Not for V(mongodb).
+    type: path
+  tls:
+    description:
+      - Whether connections are encrypted, and the server proves that it is O(host).
+    type: bool
+    default: false
+  ca:
+    description:
+      - File with the authorities that may vouch for the server, seen from where the tools run. Those that Debian trusts
+        when not given.
+    type: path
+  paths:
+    description:
+      - Files and folders to pack. For engine V(files), which needs at least one.
+    type: list
+    elements: path
+    default: []
+  exclude:
+    description:
+      - Patterns of absolute paths to leave out, C(*) also standing for C(/). For engine V(files).
+    type: list
+    elements: str
+    default: []
+  compression:
+    description:
+      - What dumps are packed with. V(auto) is zstd where the tools have it, gzip where not. Not for V(mongodb) and V(redis).
+    type: str
+    choices: [auto, zstd, gzip]
+    default: auto
   recipients:
     description:
       - Public keys of age (C(age1…)) or SSH (C(ssh-ed25519 …)) that backups are encrypted to. Whoever has one of the
@@ -82,7 +116,12 @@ options:
 options:
   container:
     description:
-      - Container in which the engine's tools run. Without it they are taken from this host.
+      - Container in which the engine's tools run. Without it, and without O(image), they are taken from this host.
+    type: str
+  image:
+    description:
+      - Image of which a container is made for each tool, where O(container) is not given. It should be of the server's
+        version. For servers that others run.
     type: str
   timeout:
     description:
@@ -91,14 +130,4 @@ options:
     default: 14400
 notes:
   - Needs root, or a user who may use Docker and the directories.
-"""
-
-    ATTRIBUTES = r"""
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
-    support: none
 """

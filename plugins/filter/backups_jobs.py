@@ -4,11 +4,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: backups_jobs
-short_description: Backup jobs of the apps' databases
+short_description: Backup jobs of the apps' databases and volumes, and of the server's own state
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
-  - Gives one job for each database whose backup is not switched off.
+  - Gives one job for each database and each volume whose backup is not switched off, and one named C(server-state).
   - The result holds the databases' passwords, so hand it on, never print it.
 positional: _input
 extends_documentation_fragment:
@@ -46,11 +46,11 @@ _value:
       type: str
       sample: postgresql
     container:
-      description: Container that the database runs in.
+      description: Container that the database runs in; none where it runs elsewhere.
       type: str
       sample: shop-data-db-1
     user:
-      description: User inside the database; none for Redis.
+      description: User inside the database that makes backups; none for Redis.
       type: str
       sample: shop
     databases:
@@ -69,10 +69,24 @@ _value:
       description: Days that copies stay on the server.
       type: int
       sample: 7
+    max_drop:
+      description: Percent of bytes or counts that may be gone since the backup before.
+      type: int
+      sample: 50
     file_prefix:
       description: How names of the files begin.
       type: str
       sample: pg-backup
+    host:
+      description: Where a database is that does not run here; with C(port), C(socket), C(tls) and C(ca) as needed.
+      type: str
+    image:
+      description: Image that has the client tools, where they are not taken from a container or the host.
+      type: str
+    paths:
+      description: What to pack, for the engine V(files); with C(exclude) as needed.
+      type: list
+      elements: str
 """
 
 from collections.abc import Callable

@@ -21,6 +21,23 @@ options:
       - Id of the set that the backup belongs to, C(YYYYMMDD-HHMMSS). Backups of one run share it. The present moment
         when not given.
     type: str
+  max_drop:
+    description:
+      - Percent of the bytes or counts of the proven backup before that may be gone. A backup that has lost more is kept
+        and is V(bad), until somebody acknowledges it. V(100) lets everything pass.
+      - Tables, collections and the like with less than 100 rows, and dumps below 64 KiB, are not looked at one by one.
+    type: int
+    default: 50
+  acknowledge:
+    description:
+      - It is right that there is so much less than before.
+    type: bool
+    default: false
+  patience:
+    description:
+      - Seconds to wait for other backups on this host to end. Backups run one after the other.
+    type: int
+    default: 14400
 extends_documentation_fragment:
   - mainstay.platform.backup
   - mainstay.platform.backup.tools
@@ -49,7 +66,9 @@ set:
   type: str
   sample: 20261121-020000
 verdict:
-  description: V(ok), or V(not_verified) where a check could not be made, as for a Redis that writes no checksums.
+  description: >-
+    V(ok), V(not_verified) where a check could not be made, as for a Redis that writes no checksums, or V(bad) where
+    there is much less than before, see O(max_drop).
   returned: success
   type: str
 reason:
@@ -89,11 +108,18 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     describe,
 )
 
+CREATE_OPTIONS = {
+    "set": {"type": "str"},
+    "max_drop": {"type": "int", "default": 50},
+    "acknowledge": {"type": "bool", "default": False},
+    "patience": {"type": "int", "default": 14400},
+}
+
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=dict(shared.JOB_OPTIONS, **shared.TOOL_OPTIONS, set={"type": "str"}),
+        argument_spec=dict(shared.JOB_OPTIONS, **shared.TOOL_OPTIONS, **CREATE_OPTIONS),
         supports_check_mode=True,
     )
     params = module.params

@@ -27,7 +27,7 @@ options:
     description:
       - Kind of the database. Taken from the manifest when not given.
     type: str
-    choices: [postgresql, mongodb, redis]
+    choices: [postgresql, mysql, mariadb, mongodb, redis, files]
   level:
     description:
       - How thorough to be.
@@ -44,6 +44,12 @@ options:
         manifest where the private key is, or the private key itself. It is used and not kept.
       - The former is what a server should be given, since it opens this one backup and no other.
     type: str
+  acknowledge:
+    description:
+      - It is right that there is so much less in it than in the backup before, see
+        O(mainstay.platform.backup_create#module:max_drop).
+    type: bool
+    default: false
   max_age:
     description:
       - Seconds since the start of the backup above which it is bad. Not checked when not given.
@@ -57,7 +63,7 @@ options:
     default: [ok]
 extends_documentation_fragment:
   - mainstay.platform.backup.tools
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.no_diff
 seealso:
   - module: mainstay.platform.backup_create
 """
@@ -129,10 +135,11 @@ def main() -> None:
         argument_spec=dict(
             shared.TOOL_OPTIONS,
             path={"type": "path", "required": True},
-            engine={"type": "str", "choices": ["postgresql", "mongodb", "redis"]},
+            engine={"type": "str", "choices": [*shared.PREFIXES]},
             level={"type": "str", "choices": ["quick", "full"], "default": "full"},
             manifest={"type": "path"},
             identity={"type": "str", "no_log": True},
+            acknowledge={"type": "bool", "default": False},
             max_age={"type": "int"},
             accept={"type": "list", "elements": "str", "choices": ["ok", "bad", "not_verified"], "default": ["ok"]},
         ),
@@ -155,12 +162,13 @@ def main() -> None:
             with shared.orderly_end(), opened(path, params["identity"]) as content:
                 report = verify(
                     path,
-                    shared.tools(engine, params["container"], params["timeout"]),
+                    shared.tools(engine, params["container"], params["timeout"], params["image"]),
                     params["level"],
                     manifest,
                     now=time.time(),
                     max_age=params["max_age"],
                     content=content,
+                    acknowledged=params["acknowledge"],
                 )
         except WrongKeyError as error:
             report = Report(params["level"], [Check("encryption", NOT_VERIFIED, str(error))], Findings())

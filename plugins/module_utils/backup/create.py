@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import crypt, files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.change import change_check, newest_proven
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine, Source
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
@@ -30,6 +31,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 
 # How much larger than the one before a backup is expected to be, at most.
 GROWTH = 1.25
+TURN = "turn.lock"
 SPARE = 1 << 20
 
 
@@ -37,7 +39,9 @@ SPARE = 1 << 20
 class Job:
     """What is backed up, and where the file goes. ``prefix`` is the start of the file's name: ``pg-backup``.
 
-    With ``recipients``, public keys of age, it is encrypted to them.
+    With ``recipients``, public keys of age, it is encrypted to them. A backup that has ``max_drop`` percent less than
+    the proven one before it is bad, unless that was ``acknowledged``. With ``patience``, in seconds, a job waits for
+    others to end; without it runs beside them.
     """
 
     name: str
@@ -49,6 +53,9 @@ class Job:
     prefix: str
     locks: Path
     recipients: tuple[str, ...] = ()
+    max_drop: int = 100
+    acknowledged: bool = False
+    patience: float | None = None
 
     @property
     def lock(self) -> Path:
@@ -150,7 +157,10 @@ def create(
     """
     if job.recipients:
         crypt.parse_recipients(job.recipients)
-    with files.lock(job.lock, f"backup job '{job.name}'"):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(files.lock(job.lock, f"backup job '{job.name}'"))
+        if job.patience is not None:
+            stack.enter_context(files.turn(job.locks / TURN, f"backup job '{job.name}'", job.patience))
         files.private_directory(job.directory)
         for path in files.leftovers(job.directory):
             path.unlink()
@@ -201,6 +211,14 @@ def _piece(
                 )
             encryption = sealed.as_dict()
             plain = {"file": name.removesuffix(crypt.SUFFIX), "size": bare.size, "sha256": bare.sha256}
+        now = {
+            "counts": findings.counts if findings.counts is not None else source.counts,
+            "volatile": findings.volatile,
+            "size": plain["size"] if plain else file.size,
+            "compression": engine.compression,
+        }
+        # What is whole is kept, even where it is suspicious: it may be right, and it is the newest there is.
+        checks.append(change_check(newest_proven(earlier, databases), now, job.max_drop, job.acknowledged))
         manifest = manifests.build(
             identity={
                 "set": manifests.set_id(started),
@@ -220,6 +238,7 @@ def _piece(
             checks=checks,
             encryption=encryption,
             plain=plain,
+            compression=engine.compression,
         )
         # The manifest goes first: a manifest without a backup is nothing, a backup without one would look like one.
         with files.partial(job.directory, name + files.MANIFEST) as paper:

@@ -70,6 +70,10 @@ class Engine(Protocol):
     def suffix(self) -> str:
         """How names of its files end."""
 
+    @property
+    def compression(self) -> str:
+        """What its dumps are packed with; empty where they are not, or the engine decides it."""
+
     def estimate(self) -> int | None:
         """About how many bytes a dump will take at most, where the server can say."""
 

@@ -10,5 +10,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.mongodb i
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.mysql import MariaDB, MySQL
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.postgresql import PostgreSQL
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.redis import Redis
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.tree_files import Files
 
-ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (PostgreSQL, MySQL, MariaDB, MongoDB, Redis)}
+ENGINES: dict[str, type[Engine]] = {
+    engine.name: engine for engine in (PostgreSQL, MySQL, MariaDB, MongoDB, Redis, Files)
+}

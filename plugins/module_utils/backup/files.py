@@ -19,6 +19,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 PARTIAL = ".partial"
 MANIFEST = ".manifest.json"
 CHUNK = 1 << 20
+POLL = 0.5
 
 
 def partial_name(name: str) -> str:
@@ -181,6 +182,34 @@ def lock(path: Path, what: str) -> Iterator[None]:
             raise BackupError(f"{what} is being worked on already, by {holder}; nothing was done") from error
         file.truncate(0)
         file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+@contextlib.contextmanager
+def turn(path: Path, who: str, patience: float) -> Iterator[None]:
+    """Hold a lock that all jobs share while the block runs, after having waited for it for up to ``patience`` seconds.
+
+    Raises BackupError that says who has it when it did not come free.
+    """
+    private_directory(path.parent)
+    deadline = time.monotonic() + patience
+    with path.open("a+", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    file.seek(0)
+                    holder = file.read().strip() or "an unknown process"
+                    raise BackupError(
+                        f"waited {patience:.0f} s for another backup to end: {holder}; nothing was done"
+                    ) from None
+                time.sleep(min(POLL, patience))
+        file.truncate(0)
+        file.write(f"{who}, process {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
         file.flush()
         yield
         file.truncate(0)

@@ -74,6 +74,7 @@ def build(
     checks: Sequence[Check],
     encryption: dict[str, Any] | None = None,
     plain: dict[str, Any] | None = None,
+    compression: str = "",
 ) -> Manifest:
     """Put a manifest together. ``identity`` holds set, job, app, database, databases and engine.
 
@@ -89,6 +90,7 @@ def build(
         "sha256": sha256,
         "plain": plain,
         "encryption": encryption,
+        "compression": compression,
         "started": timestamp(started),
         "finished": timestamp(finished),
         "duration": round(finished - started, 3),
@@ -98,7 +100,9 @@ def build(
         "volatile": findings.volatile or {},
         "same_snapshot": source.same_snapshot,
         "note": source.note,
-        "content": {"sha256": findings.content, "tool": findings.tool} if findings.content else None,
+        "content": {"sha256": findings.content, "tool": findings.tool, "tables": findings.tables}
+        if findings.content or findings.tables
+        else None,
         "verification": {
             "level": "full",
             "verdict": overall(checks),

@@ -23,22 +23,39 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.place imp
 
 ROOT = Path("/var/backups/mainstay")
 STATE = Path("/var/lib/mainstay/backups")
-PREFIXES = {"postgresql": "pg-backup", "mongodb": "mongo-backup", "redis": "redis-backup"}
+PREFIXES = {
+    "postgresql": "pg-backup",
+    "mysql": "mysql-backup",
+    "mariadb": "mariadb-backup",
+    "mongodb": "mongo-backup",
+    "redis": "redis-backup",
+    "files": "files-backup",
+}
+# The authorities that Debian and Ubuntu trust.
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+NAMED = ("postgresql", "mysql", "mariadb")
 
 TOOL_OPTIONS: dict[str, Any] = {
     "container": {"type": "str"},
+    "image": {"type": "str"},
     "timeout": {"type": "int", "default": 14400},
 }
 JOB_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "app": {"type": "str", "required": True},
     "database": {"type": "str", "required": True},
-    "engine": {"type": "str", "choices": ["postgresql", "mongodb", "redis"], "required": True},
+    "engine": {"type": "str", "choices": [*PREFIXES], "required": True},
     "databases": {"type": "list", "elements": "str", "default": []},
     "user": {"type": "str", "default": ""},
     "password": {"type": "str", "no_log": True},
     "host": {"type": "str", "default": ""},
     "port": {"type": "int", "default": 0},
+    "socket": {"type": "path"},
+    "tls": {"type": "bool", "default": False},
+    "ca": {"type": "path"},
+    "paths": {"type": "list", "elements": "path", "default": []},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "compression": {"type": "str", "choices": ["auto", "zstd", "gzip"], "default": "auto"},
     "directory": {"type": "path"},
     "file_prefix": {"type": "str"},
     "recipients": {"type": "list", "elements": "str", "default": []},
@@ -62,21 +79,34 @@ def job(params: Mapping[str, Any]) -> Job:
         prefix=params["file_prefix"] or PREFIXES[params["engine"]],
         locks=STATE,
         recipients=tuple(params["recipients"]),
+        max_drop=params.get("max_drop", 100),
+        acknowledged=params.get("acknowledge", False),
+        patience=params.get("patience"),
     )
 
 
 def connector(params: Mapping[str, Any]) -> Callable[[str], Engine]:
     """A function that makes the engine for one database."""
 
+    ca = params["ca"] or (AUTHORITIES if params["tls"] else "")
+    near = [ca, str(Path(params["socket"]).parent) if params["socket"] else ""]
+    place = Place(params["container"], params["image"], tuple(path for path in near if path))
+
     def connect(database: str) -> Engine:
         return ENGINES[params["engine"]](
             Target(
-                place=Place(params["container"]),
+                place=place,
                 user=params["user"],
                 password=params["password"] or "",
                 database=database,
                 host=params["host"],
                 port=params["port"],
+                socket=params["socket"] or "",
+                tls=params["tls"],
+                ca=ca,
+                paths=tuple(params["paths"]),
+                exclude=tuple(params["exclude"]),
+                compression="" if params["compression"] == "auto" else params["compression"],
                 timeout=params["timeout"],
             )
         )
@@ -84,15 +114,19 @@ def connector(params: Mapping[str, Any]) -> Callable[[str], Engine]:
     return connect
 
 
-def tools(engine: str, container: str | None, timeout: float) -> Engine:
+def tools(engine: str, container: str | None, timeout: float, image: str | None = None) -> Engine:
     """An engine that only looks at files."""
-    return ENGINES[engine](Target(place=Place(container), timeout=timeout))
+    return ENGINES[engine](Target(place=Place(container, image), timeout=timeout))
 
 
 def wrong_options(params: Mapping[str, Any]) -> str | None:
     """What is wrong with a combination of options, if anything."""
-    if params["engine"] == "postgresql" and not [name for name in params["databases"] if name]:
-        return "databases: PostgreSQL needs at least one database, for example [snippetly]"
+    if params["engine"] in NAMED and not [name for name in params["databases"] if name]:
+        return f"databases: {params['engine']} needs at least one database, for example [snippetly]"
+    if params["engine"] == "files" and not params["paths"]:
+        return "paths: files needs at least one path, for example [/opt/app-data/shop/uploads]"
+    if params["container"] and params["image"]:
+        return "image: the tools are in the container already (name either)"
     if params["password"] and params["engine"] == "mongodb" and not params["user"]:
         return "user: a password for MongoDB needs its user"
     return None

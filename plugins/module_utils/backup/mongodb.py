@@ -44,6 +44,7 @@ class MongoDB:
 
     name = "mongodb"
     suffix = ".archive.gz"
+    compression = packing.GZIP
     whole_server = False
 
     def __init__(self, target: Target) -> None:
@@ -61,6 +62,8 @@ class MongoDB:
             command.append(f"--host={target.host}")
         if target.port:
             command.append(f"--port={target.port}")
+        if target.tls:
+            command += ["--ssl", *([f"--sslCAFile={target.ca}"] if target.ca else [])]
         if target.password:
             command += [f"--username={target.user}", "--authenticationDatabase=admin"]
             command = ["sh", "-c", WITH_SECRET, "sh", *command]
@@ -138,6 +141,7 @@ class MongoDB:
         reason = f"every frame and the checksums of gzip and of {len(archive.counts)} collections hold"
         findings = Findings([Check("archive", OK, reason)], counts=archive.counts)
         findings.tool = f"mongodump {archive.header.get('tool_version', '?')}"
+        findings.tables = archive.checksums
         findings.server = str(archive.header.get("server_version", ""))
         return findings
 

@@ -142,12 +142,12 @@ class MySQL:
         self._target = target
         self._place = target.place
         self._env = {SECRET: option_file(target.password) if target.password else "# no password"}
-        self._packed = target.compression or packing.best()
+        self.compression = target.compression or packing.best()
 
     @property
     def suffix(self) -> str:
         """How names of dumps end."""
-        return ".sql" + packing.SUFFIX[self._packed]
+        return ".sql" + packing.SUFFIX[self.compression]
 
     def _find(self, names: Sequence[str]) -> str:
         return Path(self._place.run(["sh", "-c", FIND, "sh", *names], called=names[0]).strip()).name
@@ -210,7 +210,7 @@ class MySQL:
             command = self._command(program, version, [*options, "--", self._target.database])
             run: dict[str, Any] = {"env": self._env, "guarded": True, "timeout": self._target.timeout}
             with (
-                packing.packing(self._packed, write, self._target.timeout) as feed,
+                packing.packing(self.compression, write, self._target.timeout) as feed,
                 self._place.running(command, called=self._dump_tools[0], **run) as tool,
             ):
                 self._pump(tool.stdout, feed, freeze)
@@ -309,6 +309,7 @@ class MySQL:
             reason = "the name of a table has a line break, so rows were not counted"
             findings.checks.append(Check("rows", NOT_VERIFIED, reason))
         findings.counts = text.counts
+        findings.tables = text.tables or None
         findings.tool = text.tool
         findings.server = text.server
         return findings

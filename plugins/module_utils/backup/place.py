@@ -35,13 +35,24 @@ exit "$status"
 """
 
 
-class ToolError(BackupError):
-    """A tool that failed, was ``missing`` or took too long (``late``)."""
+# A container that is there for one tool and can do nothing else.
+ALONE = (
+    "--rm", "--init", "--network=host", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
+    "--security-opt=no-new-privileges", "--log-driver=none", "--entrypoint=",
+)  # fmt: skip
 
-    def __init__(self, message: str, missing: bool = False, late: bool = False) -> None:
+
+class ToolError(BackupError):
+    """A tool that ``said`` something and failed with a ``status``, was ``missing`` or took too long (``late``)."""
+
+    def __init__(
+        self, message: str, missing: bool = False, late: bool = False, status: int = 0, said: str = ""
+    ) -> None:
         super().__init__(message)
+        self.said = said
         self.missing = missing
         self.late = late
+        self.status = status
 
 
 class Running:
@@ -69,20 +80,35 @@ class Running:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A container by its name, or this host when there is none."""
+    """A container by its name, a new one of an ``image``, or this host when there is neither.
+
+    A new container has the host's network and sees the ``files`` of the host; it ends with the tool.
+    """
 
     container: str | None = None
+    image: str | None = None
+    files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"container '{self.container}'" if self.container else "this host"
+        if self.container:
+            return f"container '{self.container}'"
+        return f"image '{self.image}'" if self.image else "this host"
+
+    @property
+    def is_host(self) -> bool:
+        """Whether tools run on this host itself."""
+        return not self.container and not self.image
 
     def command(self, argv: Sequence[str], env: Mapping[str, str], guarded: bool = False) -> list[str]:
         """The command to start. Values of ``env`` are secrets: only their names are on the command line."""
         wrapped = ["sh", "-c", GUARD, "sh", *argv] if guarded else list(argv)
-        if self.container is None:
+        if self.is_host:
             return wrapped
         names = [part for name in sorted(env) for part in ("--env", name)]
-        return ["docker", "exec", "--interactive", *names, self.container, *wrapped]
+        if self.container:
+            return ["docker", "exec", "--interactive", *names, self.container, *wrapped]
+        mounts = [f"--volume={path}:{path}:ro" for path in self.files]
+        return ["docker", "run", "--interactive", *ALONE, *mounts, *names, str(self.image), *wrapped]
 
     @contextlib.contextmanager
     def running(
@@ -113,7 +139,7 @@ class Place:
                     env={**os.environ, **env},
                 )
             except FileNotFoundError as error:
-                program = "docker" if self.container else called
+                program = called if self.is_host else "docker"
                 raise ToolError(f"{program} is not installed on this host", missing=True) from error
             stack.callback(_end, process)
             late = threading.Event()
@@ -150,7 +176,7 @@ class Place:
         missing = status == 127 or (status == 126 and "executable file not found" in said)
         if missing:
             return ToolError(f"{program} is not installed in {self}: {said}", missing=True)
-        return ToolError(f"{program} in {self} failed with status {status}: {said}")
+        return ToolError(f"{program} in {self} failed with status {status}: {said}", status=status, said=said)
 
     def run(self, argv: Sequence[str], **options: Any) -> str:
         """Run a tool with little to say and return what it printed. Raises ToolError like ``running``."""

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import pg_text
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing, pg_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
@@ -65,8 +66,10 @@ def conninfo(target: Target, database: str | None = None) -> str:
     fields = {
         "dbname": database or target.database,
         "user": target.user,
-        "host": target.host,
+        "host": target.host or (str(Path(target.socket).parent) if target.socket else ""),
         "port": str(target.port or ""),
+        "sslmode": "verify-full" if target.tls else "",
+        "sslrootcert": target.ca,
         "connect_timeout": "20",
         "application_name": "mainstay-backup",
     }
@@ -131,6 +134,22 @@ class PostgreSQL:
         with self._place.running(command, env=env, timeout=self._target.timeout) as tool:
             yield _Session(self._place, tool)
 
+    @functools.cached_property
+    def compression(self) -> str:
+        """What is asked for, else zstd where pg_dump has it: from version 16 on, unless it was built without."""
+        if self._target.compression:
+            return self._target.compression
+        try:
+            # What it cannot do it says before it connects.
+            nowhere = ["pg_dump", "-Fc", "--compress=zstd", "-w", "-d", "host=/nonexistent connect_timeout=1"]
+            self._place.run(nowhere, timeout=60)
+        except ToolError as error:
+            if "/nonexistent" in str(error):
+                return packing.ZSTD
+            if error.missing or "compress" not in str(error):
+                raise
+        return packing.GZIP
+
     def estimate(self) -> int | None:
         """The size of the database on the server's disk: a compressed dump is nearly always smaller."""
         with self._session() as session:
@@ -144,7 +163,8 @@ class PostgreSQL:
             server = session.ask("SHOW server_version;")[0]
             # Without locks a table that is emptied or dropped meanwhile would be counted as it is by then.
             session.ask(LOCK)
-            command = ["pg_dump", "-Fc", "-w", f"--snapshot={snapshot}", "-d", conninfo(self._target)]
+            packed = [] if self.compression == packing.GZIP else [f"--compress={self.compression}"]
+            command = ["pg_dump", "-Fc", *packed, "-w", f"--snapshot={snapshot}", "-d", conninfo(self._target)]
             with self._place.running(command, env=self._env, guarded=True, timeout=self._target.timeout) as tool:
                 pump(tool.stdout, write)
             counts = parse_counts(session.ask(COUNT))
@@ -202,6 +222,7 @@ class PostgreSQL:
         findings.checks.append(Check("decode", OK, f"{findings.tool} decoded all of it, {len(text.counts)} tables"))
         findings.counts = text.counts
         findings.content = text.sha256
+        findings.tables = text.tables
         return findings
 
     def restore(self, path: Path) -> None:

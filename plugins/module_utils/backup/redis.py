@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import rdb
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, pump
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
@@ -24,6 +24,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 
 POLL = 0.2
 READY = 60.0
+NEAR = ("", "localhost", "127.0.0.1", "::1")
+EOF_MARK = 40
 
 # Runs in the container, as its user. Nothing of the old state is touched before all of the new one is there.
 PLACE_RDB = """
@@ -63,6 +65,7 @@ class Redis:
 
     name = "redis"
     suffix = ".rdb"
+    compression = ""
     whole_server = True
 
     def __init__(self, target: Target) -> None:
@@ -70,11 +73,16 @@ class Redis:
         self._place = target.place
         self._env = {"REDISCLI_AUTH": target.password} if target.password else {}
 
-    def _ask(self, *command: str) -> str:
+    def _options(self) -> list[str]:
         target = self._target
         options = ["-h", target.host] if target.host else []
         options += ["-p", str(target.port)] if target.port else []
-        answer = self._place.run(["redis-cli", "--raw", *options, *command], env=self._env, timeout=60)
+        options += ["-s", target.socket] if target.socket else []
+        options += ["--tls", *(["--cacert", target.ca] if target.ca else [])] if target.tls else []
+        return options
+
+    def _ask(self, *command: str) -> str:
+        answer = self._place.run(["redis-cli", "--raw", *self._options(), *command], env=self._env, timeout=60)
         # redis-cli ends with status 0 whatever the server says.
         if answer.startswith(("ERR ", "NOAUTH ", "WRONGPASS ", "NOPERM ", "LOADING ", "MISCONF ", "Could not connect")):
             raise ToolError(f"redis in {self._place} refuses {command[0]}: {answer.strip()}")
@@ -100,11 +108,15 @@ class Redis:
     def dump(self, write: Sink) -> Source:
         """Have the server write a snapshot, wait for it, and read it."""
         before = self.counts()
-        self._save()
-        after = self.counts()
-        path = f"{self._setting('dir')}/{self._setting('dbfilename')}"
-        with self._place.running(["cat", path], guarded=True, timeout=self._target.timeout) as tool:
-            pump(tool.stdout, write)
+        if self._near:
+            self._save()
+            after = self.counts()
+            path = f"{self._setting('dir')}/{self._setting('dbfilename')}"
+            with self._place.running(["cat", path], guarded=True, timeout=self._target.timeout) as tool:
+                pump(tool.stdout, write)
+        else:
+            self._replicate(write)
+            after = self.counts()
         return Source(
             server_version=self._info("server")["redis_version"],
             tool_version=self._place.run(["redis-cli", "--version"]).strip(),
@@ -113,6 +125,23 @@ class Redis:
             same_snapshot=False,
             note="keys were counted right before and after the snapshot, the manifest's counts are those of the file",
         )
+
+    @property
+    def _near(self) -> bool:
+        """Whether the server's own files can be read where the tools run."""
+        return bool(self._place.container) or (self._place.is_host and self._target.host in NEAR)
+
+    def _replicate(self, write: Sink) -> None:
+        """Take the snapshot that a server sends to a new replica."""
+        tail = b""
+        command = ["redis-cli", *self._options(), "--rdb", "-"]
+        with self._place.running(command, env=self._env, guarded=True, timeout=self._target.timeout) as tool:
+            for chunk in chunks(tool.stdout):
+                tail += chunk
+                write(tail[:-EOF_MARK])
+                tail = tail[-EOF_MARK:]
+            # A server that does not know the length beforehand ends with a mark, which redis-cli leaves there.
+            write(b"" if "until EOF marker" in tool.errors() else tail)
 
     def _save(self) -> None:
         deadline = time.monotonic() + self._target.timeout

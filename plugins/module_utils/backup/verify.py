@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.change import CHANGE
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import Content
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import sha256_of, size_text
@@ -55,14 +56,16 @@ def verify(
     now: float,
     max_age: float | None = None,
     content: Content | None = None,
+    acknowledged: bool = False,
 ) -> Report:
     """Verify a backup file. ``manifest`` is None when there is none, ``max_age`` in seconds.
 
     ``content`` is what crypt.opened gives for an encrypted file. Where no key is, only its bytes are verified: that is
-    all of ``quick``, and leaves ``full`` not verified.
+    all of ``quick``, and leaves ``full`` not verified. ``acknowledged``: a sudden change that made it bad
+    at birth is right.
     """
     content = content or Content(path)
-    checks = bytes_checks(path, manifest)
+    checks = bytes_checks(path, manifest, acknowledged)
     if max_age is not None:
         checks.append(age_check(manifest, now, max_age))
     checks += content.checks((manifest or {}).get("plain"))
@@ -77,14 +80,28 @@ def verify(
     return Report(level, checks, findings)
 
 
-def bytes_checks(path: Path, manifest: Manifest | None) -> list[Check]:
+def birth_check(manifest: Manifest, acknowledged: bool) -> Check:
+    """Whether it was proven when it was made. A sudden change, and nothing else, can be acknowledged later."""
+    verification = manifest["verification"]
+    verdict = verification.get("verdict")
+    if verdict == OK:
+        return Check("birth", OK, "proven when it was made")
+    if verdict != BAD:
+        return Check("birth", NOT_VERIFIED, f"it was not proven when it was made: {verdict}")
+    bad = [check for check in verification.get("checks") or [] if check.get("verdict") == BAD]
+    if acknowledged and bad and all(check.get("name") == CHANGE for check in bad):
+        return Check("birth", OK, f"acknowledged: {describe(bad, BAD)}")
+    return Check("birth", BAD, f"it was bad when it was made: {describe(bad, BAD)}")
+
+
+def bytes_checks(path: Path, manifest: Manifest | None, acknowledged: bool = False) -> list[Check]:
     """Whether the file is, to the byte, the one that the manifest was written for."""
     if manifest is None:
         return [Check("manifest", NOT_VERIFIED, "there is no manifest to compare with")]
     checks = [Check("manifest", OK, f"backup {manifest['set']} of {manifest['job']}")]
-    birth = manifest["verification"].get("verdict")
-    if birth != OK:
-        checks.append(Check("birth", NOT_VERIFIED, f"it was not proven when it was made: {birth}"))
+    birth = birth_check(manifest, acknowledged)
+    if birth.verdict != OK:
+        checks.append(birth)
     size = path.stat().st_size
     if size != manifest["size"]:
         reason = f"{size} bytes, {manifest['size']} expected"

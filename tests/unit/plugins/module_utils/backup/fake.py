@@ -41,6 +41,7 @@ class Server:
 class FakeEngine:
     name = "postgresql"
     suffix = ".dump"
+    compression = ""
     whole_server = False
 
     def __init__(self, target: Target, server: Server | None = None) -> None:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
 import stat
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,10 @@ import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import create as subject
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files, manifest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, create
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Source
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Source, Target
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError, Findings
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import verify
 
 from tests.unit.plugins.module_utils.backup.fake import FakeEngine, Server, connector
 
@@ -205,3 +210,58 @@ STILL = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"
 def test_source_check(source: Source, found: dict[str, int] | None, verdict: str, required: bool) -> None:
     check = subject.source_check(source, Findings(counts=found))
     assert (check.verdict, check.required) == (verdict, required)
+
+
+def test_a_sudden_drop_is_kept_and_bad_until_it_is_acknowledged(job: Job) -> None:
+    job = dataclasses.replace(job, max_drop=50)
+    server = Server(data={"t.a": 1000})
+    assert run(job, server)[0].manifest["verification"]["verdict"] == "ok"
+    server.data = {"t.a": 10}
+    for day in (1, 2):
+        made = run(job, server, START + day * 86400)[0]
+        assert made.manifest["verification"]["verdict"] == "bad"
+        assert made.path.exists()
+        report = verify(made.path, FakeEngine(Target(Place())), "full", made.manifest, now=START)
+        assert report.reasons == (
+            "birth: it was bad when it was made: change: down by more than 50 % since 20261121-020000:"
+            " t.a: 1000 before, 10 now"
+        )
+        report = verify(made.path, FakeEngine(Target(Place())), "full", made.manifest, now=START, acknowledged=True)
+        assert report.verdict == "ok"
+    made = run(dataclasses.replace(job, acknowledged=True), server, START + 3 * 86400)[0]
+    assert made.manifest["verification"]["verdict"] == "ok"
+    assert run(job, server, START + 4 * 86400)[0].manifest["verification"]["verdict"] == "ok"
+
+
+def hold(lock: Path, seconds: float) -> subprocess.Popen[bytes]:
+    """Another process that has a lock."""
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("backup job 'other', process 1 since then\n")
+    holder = subprocess.Popen(["flock", lock, "sh", "-c", f"echo; exec sleep {seconds}"], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    return holder
+
+
+def test_overlapping_jobs_wait(job: Job) -> None:
+    with hold(job.locks / "turn.lock", 1.5) as holder:
+        begin = time.monotonic()
+        run(dataclasses.replace(job, patience=30), Server())
+        assert holder.poll() is not None
+        assert time.monotonic() - begin > 1
+    assert names(job) == GOOD
+
+
+def test_patience_ends(job: Job) -> None:
+    with hold(job.locks / "turn.lock", 60) as holder:
+        with pytest.raises(BackupError, match="waited 0 s for another backup to end: backup job 'other', process 1"):
+            run(dataclasses.replace(job, patience=0.2), Server())
+        run(job, Server())
+        holder.kill()
+
+
+def test_the_same_job_is_refused_at_once(job: Job) -> None:
+    with hold(job.lock, 60) as holder:
+        with pytest.raises(BackupError, match="backup job 'j' is being worked on already, by backup job 'other'"):
+            run(dataclasses.replace(job, patience=30), Server())
+        holder.kill()

@@ -64,7 +64,7 @@ def test_only_ciphertext_lies_there(job: Job) -> None:
     assert made.manifest["plain"]["file"] == NAME.removesuffix(".age")
     assert made.manifest["plain"]["size"] == len(plain)
     assert made.manifest["verification"]["verdict"] == "ok"
-    assert made.manifest["verification"]["checks"][-1]["reason"] == "decrypts to what was proven"
+    assert "decrypts to what was proven" in [check["reason"] for check in made.manifest["verification"]["checks"]]
     everything = b"".join(path.read_bytes() for path in job.directory.iterdir())
     assert b"AGE-SECRET-KEY" not in everything
     assert b"t.a" not in made.path.read_bytes()

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import GUARD, Place, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import ALONE, GUARD, Place, ToolError
 
 HERE = Place()
 
@@ -32,8 +32,16 @@ HERE = Place()
             ["docker", "exec", "--interactive", "--env", "A", "--env", "B", "c-1", "pg_dump", "-Fc"],
             id="container with secrets",
         ),
+        pytest.param(
+            Place(image="postgres:16", files=("/etc/ca.pem",)),
+            {"A": "secret"},
+            False,
+            ["docker", "run", "--interactive", *ALONE, "--volume=/etc/ca.pem:/etc/ca.pem:ro", "--env", "A",
+             "postgres:16", "pg_dump", "-Fc"],
+            id="image",
+        ),
     ],
-)
+)  # fmt: skip
 def test_commands_hold_names_of_secrets_only(
     place: Place, env: dict[str, str], guarded: bool, command: list[str]
 ) -> None:
