@@ -34,7 +34,7 @@ def render(host: str, variables: Mapping[str, Any], python: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    # Ansible's own kinds of strings, lists and mappings become ordinary ones.
+    # Ansible's own kinds of strings, numbers, lists and mappings become ordinary ones.
     if isinstance(value, Mapping):
         return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -42,4 +42,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         text = str.__str__(value)
         return _Literal(text) if any(mark in text for mark in ("{{", "{%", "{#")) else str(text)
-    return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, float) else value

@@ -22,6 +22,7 @@ class Odd(str):
         pytest.param("yes", id="looks like a boolean"),
         pytest.param(Odd("x{{"), id="Ansible's string"),
         pytest.param([1, True, None, {"a": ["b{{"]}], id="nested"),
+        pytest.param(DataLoader().load("{days: 7, share: 0.5, on: true}"), id="numbers of an inventory"),
     ],
 )
 def test_values_come_back_as_they_are(value: object) -> None:
