@@ -68,11 +68,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    if shutil.which("docker") is None:
-        if module.check_mode:
-            module.exit_json(changed=False, containers=[], msg="docker is not installed yet")
-        module.fail_json(msg="docker is not installed on this host")
     pause = Pause(params["app"], shared.STATE)
+    if shutil.which("docker") is None:
+        if stopped := pause.remembered():
+            module.fail_json(msg=f"app '{params['app']}': docker is gone, and {', '.join(stopped)} had been stopped")
+        module.exit_json(changed=False, containers=[], msg="there is no Docker here, so nothing runs in containers")
     try:
         if params["state"] == "paused":
             names = pause.running()

@@ -19,8 +19,8 @@ SERVER = "server"
 
 @dataclasses.dataclass
 class Piece:
-    """One job's part of a set, wherever it is. ``places`` maps the server or a store to what is wrong there, if anything;
-    ``believed`` are stores that the server says it has sent it to."""
+    """One job's part of a set, wherever it is. ``places`` maps the server or a store to what is wrong there, if
+    anything; ``believed`` are stores that the server says it has sent it to."""
 
     job: str
     set: str
@@ -108,6 +108,7 @@ def table(
                 left += 1
     lines = summary.table([HEAD, *rows], indent="") if rows else ["no backups"]
     lines += [f"and {left} older"] if left else []
+    lines += ["* as the server says, which cannot look"] if any(item.believed for item in known) else []
     lines += [
         f"{name}: {held(promise, None, now)}: no set of it is proven and stored"
         for name, promise in promised.items()
@@ -134,7 +135,7 @@ def _first(item: Piece, newest: Mapping[str, str], promised: Mapping[str, Any]) 
 
 def _row(item: Piece, now: float, rpo: str | None) -> tuple[str | None, ...]:
     where = [f"{place} (not whole)" if wrong else place for place, wrong in item.places.items()]
-    where += [f"{name} (as the server says)" for name in item.believed]
+    where += [f"{name}*" for name in item.believed]
     proof = f"{item.level}: {item.verdict}" if item.verdict else "not whole"
     return (
         item.app,

@@ -51,7 +51,7 @@ ROW = "shop 20261121-020000 db 60 min 2.0 KiB 3 full: ok"
         pytest.param(here(B), [there(B, problem="cut")], f"{ROW} server, near (not whole) -", id="not whole there"),
         pytest.param(here(B), [], f"{ROW} server -", id="not stored"),
         pytest.param(
-            here(B, stores={"near": {"sets": [B]}}), None, f"{ROW} server, near (as the server says) held, of 26 h",
+            here(B, stores={"near": {"sets": [B]}}), None, f"{ROW} server, near* held, of 26 h",
             id="nobody looked into the store",
         ),
         pytest.param(here(B, stores={"near": {"sets": [A]}}), None, f"{ROW} server -", id="not sent yet"),
