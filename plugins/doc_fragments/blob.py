@@ -168,4 +168,3 @@ notes:
     one that has them; choose it with C(ansible_python_interpreter=/opt/mainstay/venv/bin/python) in the task's C(vars).
   - No message, result or log contains a credential.
 """
-

@@ -345,15 +345,15 @@ def shared_volumes(app: App) -> Iterator[Problem]:
 
 def objectives(app: App) -> Iterator[Problem]:
     """Every database of an app with an C(rpo) is backed up at least that often."""
-    rpo = app.get("rpo")
+    rpo: int = app.get("rpo") or 0
     for path, database in each(app, "databases") if rpo else ():
         backup = database.get("backup") or {}
         if backup.get("enabled") is False:
             yield f"{path}.backup.enabled: is off, and the app promises an rpo of {human_time(rpo)} (leave either out)"
         elif backup.get("enabled") and backup.get("schedule") and (gap := longest_gap(backup["schedule"])) > rpo:
             yield (
-                f"{path}.backup.schedule: '{backup['schedule']}' leaves {human_time(gap)} between two backups, more than "
-                f"the rpo of {human_time(rpo)} (back up more often, or promise less)"
+                f"{path}.backup.schedule: '{backup['schedule']}' leaves {human_time(gap)} between two backups, more "
+                f"than the rpo of {human_time(rpo)} (back up more often, or promise less)"
             )
 
 

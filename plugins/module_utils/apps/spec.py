@@ -456,8 +456,8 @@ APP = Struct(
         Field(
             "rpo",
             PROMISE,
-            "Objective: so old may the newest proven backup of each of its databases become. What is younger may be lost. "
-            "A schedule that cannot hold it is refused; while it is broken an alert says so.",
+            "Objective: so old may the newest proven backup of each of its databases become. What is younger may be "
+            "lost. A schedule that cannot hold it is refused; while it is broken an alert says so.",
             example="24h",
         ),
         Field(

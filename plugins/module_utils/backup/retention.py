@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -69,7 +70,7 @@ def parse(settings: Mapping[str, Any] | None, path: str = "keep") -> Policy:
     for key, value in given.items():
         if key not in names:
             errors.append(f"{path}.{key}: unknown (one of {', '.join(names)})")
-        elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or value != value:
+        elif isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             errors.append(f"{path}.{key}: {value!r} is not a number of {'days' if key == 'days' else 'sets'}")
         elif key != "days" and value != int(value):
             errors.append(f"{path}.{key}: {value!r} is not a whole number")

@@ -148,7 +148,7 @@ def remove(client: Client, name: str) -> None:
         client.call(action, client.blob(key).delete_blob, delete_snapshots="include", needs="d", lost=_gone)
 
 
-def _gone(failure: Failure, _: bool) -> str | None:
+def _gone(failure: Failure, _repeated: bool) -> str | None:
     return "gone" if failure.status == 404 and failure.code != "ContainerNotFound" else None
 
 

@@ -149,7 +149,7 @@ class Store:
                 return Protection("remove", BAD, f"the SAS may {' and '.join(granted)}; one with sp=c suffices")
             return Protection("remove", OK, "the SAS may neither overwrite nor delete")
 
-        def answer(failure: Failure, _: bool) -> Protection | None:
+        def answer(failure: Failure, _repeated: bool) -> Protection | None:
             if failure.forbidden:
                 return Protection("remove", OK, "the credential may not delete")
             return Protection("remove", BAD, "the credential may delete") if failure.status == 404 else None

@@ -48,9 +48,10 @@ BROKEN = [
     pytest.param(
         {"0.rpo": "24h", "0.databases.0.backup": {"enabled": False}, "0.databases.1.backup": {"schedule": "Sun 03:30"}},
         [
-            "apps[0] 'shop': databases[0].backup.enabled: is off, and the app promises an rpo of 24h (leave either out)",
-            "apps[0] 'shop': databases[1].backup.schedule: 'Sun 03:30' leaves 7d between two backups, more than the rpo "
-            "of 24h (back up more often, or promise less)",
+            "apps[0] 'shop': databases[0].backup.enabled: is off, and the app promises an rpo of 24h "
+            "(leave either out)",
+            "apps[0] 'shop': databases[1].backup.schedule: 'Sun 03:30' leaves 7d between two backups, more than the "
+            "rpo of 24h (back up more often, or promise less)",
         ],
         id="no backup that could hold the rpo",
     ),

@@ -28,7 +28,7 @@ from tests.unit.plugins.module_utils.backup.fake import FakeEngine, Server, conn
 
 START = 1_795_226_400.0  # 2026-11-21T02:00:00Z
 NAME = "pg-backup-20261121-020000.dump.age"
-OLD, NEW, OTHER = (pyrage.x25519.Identity.generate() for _ in range(3))
+OLD, NEW, OTHER = (pyrage.x25519.Identity.generate() for _each in range(3))
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_damage_is_seen(tmp_path: Path, kind: str, fault: str) -> None:
     good = packed(tmp_path / "good", kind).read_bytes()
     bad = tmp_path / "bad"
     dice = random.Random(fault)
-    for _ in range(20):
+    for _attempt in range(20):
         bad.write_bytes(faults.FAULTS[fault](good, dice))
         try:
             content = b"".join(packing.unpack(bad, 60))
@@ -88,7 +88,7 @@ def test_a_full_disk_ends_it(kind: str) -> None:
 
     dice = random.Random(1)
     with pytest.raises(BackupError, match="no space left"), packing.packing(kind, full, 60) as feed:
-        for _ in range(200):
+        for _attempt in range(200):
             feed(dice.randbytes(1 << 18))
 
 
@@ -102,5 +102,5 @@ def test_a_feeder_that_fails_ends_it(kind: str) -> None:
 def test_a_packer_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setitem(packing.PACK, kind, ["sh", "-c", "head -c 1000 >/dev/null; echo out of memory >&2; exit 1"])
     with pytest.raises(ToolError, match="out of memory"), packing.packing(kind, lambda data: None, 60) as feed:
-        for _ in range(20):
+        for _attempt in range(20):
             feed(CONTENT)

@@ -119,7 +119,7 @@ def test_time_is_linear_whatever_is_flipped() -> None:
     begin = time.perf_counter()
     read(good, 1 << 18)
     allowed = 20 * (time.perf_counter() - begin) + 1
-    for _ in range(20):
+    for _attempt in range(20):
         at = dice.randrange(len(good))
         begin = time.perf_counter()
         with contextlib.suppress(DumpError):

@@ -233,7 +233,7 @@ def test_a_lock_is_said_and_hinders_nothing() -> None:
     shop = Shop(locked=True)
     shelve(shop, A)
     shelve(shop, C)
-    (gone, _) = pruned(shop, days=0)
+    (gone, _kept) = pruned(shop, days=0)
     assert (gone.removed, gone.error) == (False, f"'db/pg-backup-{A}.dump.age.manifest.json' is locked")
     assert len(shop.objects) == 4
 
