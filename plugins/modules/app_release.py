@@ -24,13 +24,15 @@ options:
         V(start) does one pending item up to the point where the candidate may have the traffic: images, databases,
         migrations, candidate, health gate.
       - V(finish) watches the candidate, then retires what served before.
+      - V(databases) runs the databases of every app and nothing else, so that they can be filled from backups first.
       - V(undo) removes the candidate and fails with O(reason).
       - V(absent) removes apps.
     type: str
     required: true
-    choices: [plan, rollback, start, finish, undo, absent]
+    choices: [plan, rollback, databases, start, finish, undo, absent]
   orders:
-    description: What the inventory wants, from P(mainstay.platform.app_stack_tree#filter); for V(plan).
+    description: >-
+      What the inventory wants, from P(mainstay.platform.app_stack_tree#filter); for V(plan) and V(databases).
     type: list
     elements: dict
     default: []
@@ -41,7 +43,7 @@ options:
     description: The app, for V(rollback), V(finish) and V(undo).
     type: str
   apps:
-    description: The apps to remove, for V(absent); with V(plan) the only ones to release, all where it is empty.
+    description: The apps to remove, for V(absent); with V(plan) and V(databases) the only ones, all where it is empty.
     type: list
     elements: str
     default: []
@@ -78,7 +80,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: V(plan), V(rollback) and V(absent) say what would happen; the other steps do nothing.
+    description: V(plan), V(rollback), V(databases) and V(absent) say what would happen; the other steps do nothing.
   diff_mode:
     support: full
     description: What runs or would run, and what stops, a line each.
@@ -225,6 +227,22 @@ class Steps:
         diff = {"before": _lines([f"{app}: {_named(serving)}"]), "after": _lines([f"{app}: {text[0]}"])}
         return {"changed": self.module.check_mode, "pending": [item], "known": states.known(), "diff": diff}
 
+    def databases(self) -> dict[str, Any]:
+        """Run databases."""
+        lines = []
+        for order in self.params["orders"]:
+            if not order["data"] or (self.params["apps"] and order["app"] not in self.params["apps"]):
+                continue
+            engine = self.engine(order["app"])
+            if not self.module.check_mode:
+                done = engine.databases(order)
+            elif self.docker.program:
+                done = engine.plan(order).data
+            else:
+                done = plan(order, engine.state, []).data
+            lines += [f"{order['app']}: {why}" for why in done]
+        return {"changed": bool(lines), "msg": "; ".join(lines), "diff": {"before": "", "after": _lines(lines)}}
+
     def start(self) -> dict[str, Any]:
         """Start a candidate."""
         order = self.params["order"]
@@ -284,7 +302,7 @@ def main() -> None:
             "step": {
                 "type": "str",
                 "required": True,
-                "choices": ["plan", "rollback", "start", "finish", "undo", "absent"],
+                "choices": ["plan", "rollback", "databases", "start", "finish", "undo", "absent"],
             },
             "orders": {"type": "list", "elements": "dict", "default": []},
             "order": {"type": "dict"},

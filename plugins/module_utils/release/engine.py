@@ -147,6 +147,15 @@ class Engine:
                 done.candidate = True
             return done
 
+    def databases(self, order: Order) -> list[str]:
+        """Run the databases, and no release: they are to be filled first. Returns why. Raises ReleaseError."""
+        with self._lock():
+            todo = Plan(self.app, data=self.plan(order).data)
+            self._fetch(order, todo, rollback=False)
+            if todo.data:
+                self._databases(order)
+            return todo.data
+
     def finish(self) -> list[str]:
         """Watch the candidate, which has the traffic now, then retire what served before. Raises ReleaseError.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container, Docker
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import RefusedError, excerpt
 
+LOOPBACK = "127.0.0.1"
 PROBE_SECONDS = 5.0
 # So long must a service stay up that offers nothing to ask.
 STEADY_SECONDS = 3.0
@@ -21,7 +22,7 @@ STEADY_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Check:
-    """How to tell that a service is well. ``port`` is on the loopback address; without ``path`` a connection will do.
+    """How to tell that a service is well: ``port`` is on ``address``; without ``path`` a connection will do.
 
     Without a port the health command of the container decides, and without one that it stays up for STEADY_SECONDS.
     """
@@ -32,13 +33,14 @@ class Check:
     host: str | None = None
     interval: float = 2
     timeout: float = 60
+    address: str = LOOPBACK
 
     @property
     def asks(self) -> str:
         """What is asked, in words."""
         if self.port and self.path:
-            return f"GET http://127.0.0.1:{self.port}{self.path}"
-        return f"port {self.port} on 127.0.0.1" if self.port else "its health command"
+            return f"GET http://{self.address}:{self.port}{self.path}"
+        return f"port {self.port} on {self.address}" if self.port else "its health command"
 
 
 def judge(container: Container | None, service: str, restarts: int = 0) -> str | None:
@@ -55,11 +57,11 @@ def judge(container: Container | None, service: str, restarts: int = 0) -> str |
     return None
 
 
-def http_get(port: int, path: str, host: str | None, timeout: float) -> str | None:
-    """Ask over the loopback address; None for an answer 200 to 399, else what came instead."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+def http_get(port: int, path: str, host: str | None, timeout: float, address: str = LOOPBACK) -> str | None:
+    """Ask for a path; None for an answer 200 to 399, else what came instead."""
+    connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
-        connection.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}", "User-Agent": "mainstay-health"})
+        connection.request("GET", path, headers={"Host": host or f"{address}:{port}", "User-Agent": "mainstay-health"})
         status = connection.getresponse().status
         return None if 200 <= status < 400 else f"answered {status}"
     except TimeoutError:
@@ -72,10 +74,10 @@ def http_get(port: int, path: str, host: str | None, timeout: float) -> str | No
         connection.close()
 
 
-def tcp_connect(port: int, timeout: float) -> str | None:
-    """Connect to the loopback address; None where that works, else what came instead."""
+def tcp_connect(port: int, timeout: float, address: str = LOOPBACK) -> str | None:
+    """Connect; None where that works, else what came instead."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=timeout).close()
+        socket.create_connection((address, port), timeout=timeout).close()
     except TimeoutError:
         return f"gave no answer in {timeout:.0f} s"
     except OSError:
@@ -143,11 +145,11 @@ class Gate:
         if container.status != "running":
             return f"cannot be asked: its container is {container.status}"
         if check.port and check.path:
-            return http_get(check.port, check.path, check.host, PROBE_SECONDS)
+            return http_get(check.port, check.path, check.host, PROBE_SECONDS, check.address)
         if container.check:
             return self._command(container)
         if check.port:
-            return tcp_connect(check.port, PROBE_SECONDS)
+            return tcp_connect(check.port, PROBE_SECONDS, check.address)
         return None if age >= STEADY_SECONDS else "has not been up for long"
 
     def refused(self, container: Container | None, reason: str) -> RefusedError:

@@ -35,8 +35,8 @@ def _project(app: Model) -> dict[str, Any]:
     name = app["name"]
     always = [service for service in app["services"] if service["run"] == "always"]
     files = [
-        _file("compose.yml", _yaml(services_compose(app))),
-        *(_file(f"slot-{slot}.yml", _yaml(slot_compose(app, slot))) for slot in SLOTS),
+        _file("compose.yml", to_yaml(services_compose(app))),
+        *(_file(f"slot-{slot}.yml", to_yaml(slot_compose(app, slot))) for slot in SLOTS),
         _file("env/app.env", env_file(app["secrets"]), secret=True),
     ]
     return {
@@ -150,7 +150,7 @@ def _health(app: Model, service: Model) -> dict[str, Any]:
 
 
 def _data(app: Model) -> dict[str, Any]:
-    files = [_file("compose.yml", _yaml(databases_compose(app)), mode="0600")]
+    files = [_file("compose.yml", to_yaml(databases_compose(app)), mode="0600")]
     for database in _own(app):
         for name, content in _database_secrets(database).items():
             files.append(_file(f"secrets/{name}", content, secret=True, mode="0400", owner=DATABASE_USER))
@@ -342,7 +342,8 @@ def _literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _yaml(document: Compose) -> str:
+def to_yaml(document: Compose) -> str:
+    """Return a Compose file. Dollar signs stay what they are."""
     # Imported here because servers import this package too and may lack PyYAML.
     import yaml
 

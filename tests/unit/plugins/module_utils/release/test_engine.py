@@ -411,6 +411,17 @@ def test_databases_are_not_touched_by_a_release(shop: Shop) -> None:
     assert not any("shop-data" in line for line in shop.docker.log)
 
 
+def test_databases_run_alone_until_they_are_filled(shop: Shop) -> None:
+    order = shop.order("v1")
+    assert shop.engine().databases(order) == ["start them"]
+    assert shop.docker.log == ["pull postgres:d1", "network shop-data", "up shop-data"]
+    assert shop.state["serving"] is None
+    assert shop.engine().databases(order) == []
+    shop.docker.log.clear()
+    shop.release("v1")
+    assert shop.running() == BLUE
+
+
 def test_a_database_that_does_not_become_well_is_put_back(shop: Shop) -> None:
     shop.release("v1")
     shop.unwell["shop-data"] = "db"
