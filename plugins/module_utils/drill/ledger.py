@@ -1,0 +1,100 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is kept of drills, told as metrics and to people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.mainstay.platform.plugins.module_utils import summary
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BAD, NOT_VERIFIED, OK
+
+METRICS = (
+    ("ok", "Whether the last drill of this app succeeded."),
+    ("last_run_timestamp_seconds", "When this app was last brought back in a drill, or not."),
+    ("last_success_timestamp_seconds", "When a drill of this app last succeeded."),
+    ("rto_seconds", "Time until the app was well on its restored data, in the last drill that succeeded."),
+)
+HEAD = ("app", "sets", "data", "release", "back in", "promised", "verdict")
+
+
+def entry(before: Mapping[str, Any], result: Mapping[str, Any], rto: float, where: str, now: float) -> dict[str, Any]:
+    """What is kept after a drill: this one, and of those before the last that succeeded (``success``).
+
+    ``result`` is what app_drill returned; ``rto`` in seconds, ``now`` in seconds since 1970.
+    """
+    this = {
+        "at": now,
+        "where": where,
+        "rto": round(rto, 1),
+        **{key: result.get(key) for key in ("verdict", "reason", "checks", "seconds", "sets")},
+    }
+    good = {key: this[key] for key in ("at", "rto", "sets")} if this["verdict"] == OK else before.get("success")
+    return {**this, "success": good}
+
+
+def failure(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a drill has shown that did not come to its end: ``result`` of the task that failed, which may be a loop."""
+    failed = [item for item in result.get("results") or [] if item.get("failed")]
+    last = failed[0] if failed else result
+    empty: dict[str, Any] = {"checks": [], "seconds": {}, "sets": {}}
+    kept = {key: last.get(key) or value for key, value in empty.items()}
+    return {"verdict": BAD, "reason": last.get("reason") or str(last.get("msg", "")), **kept}
+
+
+def metrics(app: str, kept: Mapping[str, Any]) -> str:
+    """The record in node exporter's text format. A success that never was is left out."""
+    success = kept.get("success") or {}
+    values = (float(kept["verdict"] == OK), kept["at"], success.get("at"), success.get("rto"))
+    lines = []
+    for (name, purpose), value in zip(METRICS, values, strict=True):
+        if value is not None:
+            lines += [f"# HELP mainstay_drill_{name} {purpose}", f"# TYPE mainstay_drill_{name} gauge"]
+            lines.append(f'mainstay_drill_{name}{{app="{app}"}} {float(value)!r}')
+    return "\n".join(lines) + "\n"
+
+
+def table(drills: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Drills for people: ``app``, ``result``, ``rto`` and ``promised`` (seconds or null) of each."""
+    rows: list[tuple[str | None, ...]] = [HEAD]
+    reasons = []
+    for drill in drills:
+        result = drill["result"]
+        release = [check for check in result["checks"] if check["name"] == "release"]
+        data = [check for check in result["checks"] if check["name"] != "release"]
+        sets = sorted(set((result.get("sets") or {}).values()))
+        late = drill["promised"] and drill["rto"] > drill["promised"]
+        rows.append(
+            (
+                drill["app"],
+                ", ".join(sets) or None,
+                _count(data),
+                release[0]["verdict"] if release else None,
+                summary.age(drill["rto"]) if result["verdict"] == OK else None,
+                summary.age(drill["promised"]) if drill["promised"] else None,
+                "too slow" if late and result["verdict"] == OK else result["verdict"],
+            )
+        )
+        reasons += [f"{drill['app']}: {result['reason']}"] if result["reason"] else []
+        reasons += [
+            f"{drill['app']}: {check['name']} not verified: {check['reason']}"
+            for check in result["checks"]
+            if check["verdict"] == NOT_VERIFIED
+        ]
+    return summary.table(rows, indent="") + reasons
+
+
+def _count(checks: list[Mapping[str, Any]]) -> str | None:
+    good = sum(check["verdict"] == OK for check in checks)
+    return f"{good} of {len(checks)} ok" if checks else None
+
+
+def failed(drills: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The apps that did not come back, or not in the time that is promised."""
+    return [
+        drill["app"]
+        for drill in drills
+        if drill["result"]["verdict"] != OK or (drill["promised"] and drill["rto"] > drill["promised"])
+    ]
