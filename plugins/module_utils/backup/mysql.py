@@ -117,6 +117,12 @@ class _Freeze:
         self._timer.daemon = True
         self._timer.start()
 
+    def forget(self) -> None:
+        """The session is about to end, and the lock with it."""
+        self._timer.cancel()
+        with self._lock:
+            self._held = False
+
     def release(self) -> None:
         """Let writers go on. ``in_time`` then tells whether they had stood still until now."""
         self._timer.cancel()
@@ -254,6 +260,7 @@ class MySQL:
         try:
             with contextlib.ExitStack() as attempt:
                 freeze = _Freeze(attempt.enter_context(self._session()))
+                attempt.callback(freeze.forget)
                 stack.enter_context(attempt.pop_all())
         except ToolError as error:
             return None, f"writers could not be kept waiting ({str(error).splitlines()[-1][:200]})"

@@ -134,6 +134,8 @@ class DumpText:
 
     def _head(self, data: bytes, position: int) -> int | None:
         """Where the rows of an INSERT into the announced table begin; ``position`` when more of it is needed."""
+        if data[position + len(_INSERT) : position + len(_INSERT) + 1] not in (b"`", b""):
+            return None
         try:
             name, place = identifier(data, position + len(_INSERT))
             if name != self._table:

@@ -66,6 +66,19 @@ class Database:
         command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", self.user]
         return sh("docker", "exec", "-i", "-e", place, self.container, *command, stdin=text)
 
+    def mysql(self, text: str, database: str | None = None) -> str:
+        client = "mariadb" if self.engine == "mariadb" else "mysql"
+        name = self.database if database is None else database
+        command = [
+            client,
+            "--batch",
+            "--skip-column-names",
+            f"--user={self.user}",
+            *([f"--database={name}"] if name else []),
+        ]
+        given = ["docker", "exec", "-i", "-e", "MYSQL_PWD", self.container, *command, "--default-character-set=utf8mb4"]
+        return sh(*given, stdin=text, MYSQL_PWD=self.password)
+
     def redis(self, *command: str) -> str:
         return sh(
             "docker", "exec", "-e", "REDISCLI_AUTH", self.container, "redis-cli", *command, REDISCLI_AUTH=self.password
@@ -89,7 +102,7 @@ def unharmed(container: str) -> None:
 
 
 def wait(ready: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while True:
         try:
             ready()
@@ -123,6 +136,40 @@ def postgres(postgres_server: str, tmp_path: Path) -> Iterator[Database]:
         found.sql(f'DROP DATABASE IF EXISTS "{quoted}" WITH (FORCE);\nCREATE DATABASE "{quoted}";', "postgres")
     yield found
     unharmed(postgres_server)
+
+
+def mysql_server(image: str) -> Iterator[str]:
+    if not sh("docker", "image", "ls", "--quiet", f"{IMAGES}/{image}"):
+        pytest.skip(f"there is no image {image} (testbed/images/build --all says why)")
+    yield from server(
+        image, "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/run/mysqld:uid=999,gid=999,mode=0755",
+        "--user", "999:999", "--env", f"MYSQL_ROOT_PASSWORD={PASSWORD}", "--env", "MYSQL_ROOT_HOST=localhost",
+        "--env", "MYSQL_USER=shop", "--env", f"MYSQL_PASSWORD={PASSWORD}", "--env", "MYSQL_DATABASE=shop",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[str]:
+    yield from mysql_server("mariadb:11.8")
+
+
+@pytest.fixture(scope="session")
+def oracle_server() -> Iterator[str]:
+    yield from mysql_server("mysql:9")
+
+
+@pytest.fixture(params=["mariadb", "mysql"])
+def mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """Both of the family: what is true of one has to be of the other."""
+    container = request.getfixturevalue("mariadb_server" if request.param == "mariadb" else "oracle_server")
+    found = Database(request.param, container, "root", PASSWORD, "shop", tmp_path)
+    # While it initialises itself it listens on its socket alone.
+    admin = "mariadb-admin" if request.param == "mariadb" else "mysqladmin"
+    wait(lambda: sh("docker", "exec", container, admin, "--host=127.0.0.1", "--silent", "ping"))
+    for name in ("shop", STRANGE):
+        quoted = "`" + name.replace("`", "``") + "`"
+        found.mysql(f"DROP DATABASE IF EXISTS {quoted}; CREATE DATABASE {quoted};", "")
+    return found
 
 
 @pytest.fixture(scope="module", params=["plain", "append-only"])

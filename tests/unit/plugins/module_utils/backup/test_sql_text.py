@@ -48,6 +48,12 @@ CASES = [
         {"t": 1},
         id="the body of a trigger is no data",
     ),
+    pytest.param(
+        table("t", "VALUES (1)")
+        + "CREATE PROCEDURE p() BEGIN\n-- Dumping data for table `t`\nINSERT INTO t VALUES (1);\nEND\n",
+        {"t": 1},
+        id="a comment in the body of a procedure",
+    ),
     pytest.param(table("t", "VALUES (1)").replace("INTO `t`", "INTO `u`"), {"t": 0}, id="rows of another table"),
 ]
 
