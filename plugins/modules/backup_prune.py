@@ -43,6 +43,11 @@ sets:
   returned: always
   type: list
   elements: dict
+failures:
+  description: What could not be read or removed; the task fails then, after everything else is done.
+  returned: always
+  type: list
+  elements: str
 unfinished:
   description: Uploads that were begun two days ago or earlier, never ended, and were removed.
   returned: always
@@ -94,8 +99,8 @@ def main() -> None:
     failures = [f"store '{store['name']}': {store['error']}" for store in told if store["error"]]
     failures += [f"store '{item.entry.store}': {item.error}" for item in sets if item.error]
     if failures:
-        module.fail_json(msg="; ".join(failures), **result)
-    module.exit_json(**result)
+        module.fail_json(msg="; ".join(failures), failures=failures, **result)
+    module.exit_json(failures=[], **result)
 
 
 if __name__ == "__main__":

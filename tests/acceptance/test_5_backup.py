@@ -54,6 +54,15 @@ def test_emptied_databases_are_restored_from_the_blob_store(user: outside.User, 
     assert user.read_snippet(backed_up).json()["title"] == "to be lost and found"
 
 
+def test_the_server_cannot_read_its_backups(backed_up: str) -> None:
+    files = outside.on_server("find /var/backups/mainstay -type f ! -name '*.manifest.json'").split()
+    assert files
+    for path in files:
+        assert outside.on_server(f"head -c 21 {path}") == "age-encryption.org/v1", path
+    everywhere = "/etc /home /opt/mainstay /root /run /srv /tmp /var/backups /var/lib/mainstay /var/log"
+    assert outside.on_server(f"grep -rlE 'AGE-SECRET-KEY-1[0-9A-Z]{{50}}' {everywhere} || true") == ""
+
+
 def test_the_server_cannot_delete_its_backups() -> None:
     sas = outside.on_server("grep -rhoE 'sp=[a-z]+' /etc/mainstay | sort -u").split()
     assert sas == ["sp=c"], "the server must hold a create-only credential and no other"

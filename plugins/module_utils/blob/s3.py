@@ -177,7 +177,24 @@ class S3Store:
         for item in self._versions(key) or [{"Key": key}]:
             if item["Key"] == key:
                 which = {"VersionId": item["VersionId"]} if item.get("VersionId") else {}
-                self._call(f"remove '{key}'", self._sdk.delete_object, Bucket=self.bucket, Key=key, **which)
+                at = {"Bucket": self.bucket, "Key": key, **which}
+                try:
+                    self._call(f"remove '{key}'", self._sdk.delete_object, **at)
+                except BlobError as error:
+                    if until := self._locked_until(at):
+                        raise BlobError(f"'{key}' in {self.where} is locked until {until}", error.failure) from None
+                    raise
+
+    def _locked_until(self, at: Mapping[str, Any]) -> str:
+        """Until when a version is locked, where it can be seen; empty otherwise."""
+        try:
+            seen = self._call("look for a lock", self._sdk.head_object, **at)
+        except BlobError:
+            return ""
+        until = seen.get("ObjectLockRetainUntilDate")
+        if seen.get("ObjectLockLegalHoldStatus") == "ON":
+            return "the legal hold on it is lifted"
+        return f"{until.astimezone(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC" if until else ""
 
     def remove_unfinished(self, before: datetime.datetime) -> Sequence[str]:
         """Remove uploads in parts that were begun before a moment and never completed. Returns their names."""

@@ -38,7 +38,7 @@ __all__ = ["BlobError", "Store", "StoredObject"]
 class Store:
     """A container, or what lies under a prefix in it.
 
-    ``settings`` is `backups_store`: ``account_url`` (or ``connection_string``), ``container``, ``prefix``,
+    ``settings`` is an entry of `backups_stores`: ``account_url`` (or ``connection_string``), ``container``, ``prefix``,
     ``credential``, and optionally ``ca_bundle``, ``timeout`` (seconds for everything), ``concurrency``,
     ``block_size`` (bytes). Names given to the methods are relative to the prefix. Every method raises BlobError;
     ValueError for settings that make no sense.
