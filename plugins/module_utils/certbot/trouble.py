@@ -40,9 +40,23 @@ _BY_TYPE = {
     "invalidContact": "certbot_email",
     "serverInternal": "the authority itself: run again later",
 }
+_EAB_TEXT = r"(?i)'kid' references a key|external ?account|\beab\b"
 _EAB = "certbot_eab: the authority does not accept this key"
+_BY_DNS = (
+    (
+        r"_acme-challenge|TXT record",
+        "certbot_dns: the authority's resolver does not see the record that the plugin wrote (propagation_seconds?), "
+        "or the zone is served elsewhere",
+    ),
+    (
+        r"\b(REFUSED|NOTAUTH|BADKEY|BADSIG|TSIG)\b|[Ii]nvalid access token|Unable to determine|determining zone"
+        r"|AuthorizationFailed",
+        "certbot_dns: its credentials, or a zone that they may not change",
+    ),
+)
 _BY_TEXT = (
-    (r"(?i)'kid' references a key|external ?account|\beab\b", _EAB),
+    *_BY_DNS[1:],
+    (_EAB_TEXT, _EAB),
     (
         r"(?i)CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError",
         "certbot_ca_bundle: the server does not trust the authority's own certificate",
@@ -100,8 +114,10 @@ def explain(output: str) -> list[Trouble]:
 
 
 def _suspect(kind: str, text: str) -> str:
-    if kind == "unauthorized" and re.search(_BY_TEXT[0][0], text):
+    if kind == "unauthorized" and re.search(_EAB_TEXT, text):
         return _EAB
+    if re.search(_BY_DNS[0][0], text):
+        return _BY_DNS[0][1]
     if kind == "connection" and re.search(r"(?i)could not resolve|no such host|NXDOMAIN", text):
         return _DNS
     if kind in _BY_TYPE:

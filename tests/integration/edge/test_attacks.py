@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -78,7 +78,8 @@ SMUGGLING = {
 
 @pytest.mark.parametrize("sent", SMUGGLING.values(), ids=SMUGGLING)
 def test_refused_and_the_connection_closed(server: Server, sent: bytes) -> None:
-    assert answers(server, sent + SMUGGLED) == [400]
+    (status,) = answers(server, sent + SMUGGLED)
+    assert status in (400, 501)
 
 
 TRAVERSAL = {
@@ -134,7 +135,8 @@ def test_redirects_lead_to_our_own_name(server: Server) -> None:
         assert b"Location: https://edge.example//evil.example/\r\n" in plain.recv(65536)
     with socket.create_connection((server.address, 80), 5) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
-        assert plain.recv(65536) == b""
+        with suppress(ConnectionResetError):
+            assert plain.recv(65536) == b""
 
 
 def test_what_clients_say_of_themselves_is_not_believed(server: Server) -> None:
@@ -206,4 +208,4 @@ def test_a_client_has_so_many_requests_under_way_and_no_more(server: Server) -> 
 
 def test_methods(server: Server) -> None:
     assert server.get("https://edge.example/", "-X", "TRACE")[0] == 405
-    assert answers(server, b"CONNECT evil.example:443 HTTP/1.1\r\nHost: edge.example\r\n\r\n") == [405]
+    assert answers(server, b"CONNECT evil.example:443 HTTP/1.1\r\nHost: edge.example\r\n\r\n") in ([400], [405])
