@@ -21,9 +21,9 @@ METRICS = (
     ("size_bytes", "size", "Size of the last good backup."),
     ("duration_seconds", "duration", "Time that the last good backup took, dump to proof."),
 )
-STORED = (
-    "mainstay_backup_stored_timestamp_seconds",
-    "When the newest backup that this store has was begun, as the server that sent it knows.",
+SENT = (
+    "mainstay_backup_sent_timestamp_seconds",
+    "When the newest backup that the server has sent to this store was begun.",
 )
 
 
@@ -64,12 +64,12 @@ def next_state(state: Mapping[str, Any], outcome: Mapping[str, Any], now: float)
 
 def render_metrics(labels: Mapping[str, str], state: Mapping[str, Any]) -> str:
     """The state in node exporter's text format. What never happened is left out: an age since 1970 would mislead."""
-    text = ",".join(f'{key}="{_escape(value)}"' for key, value in labels.items())
+    text = ",".join(f'{key}="{escape(value)}"' for key, value in labels.items())
     lines = []
-    stored = [(name, known["newest"]) for name, known in state.get("stores", {}).items() if "newest" in known]
-    if stored:
-        lines += [f"# HELP {STORED[0]} {STORED[1]}", f"# TYPE {STORED[0]} gauge"]
-        lines += [f'{STORED[0]}{{{text},store="{_escape(name)}"}} {float(newest)!r}' for name, newest in stored]
+    sent = [(name, known["newest"]) for name, known in state.get("stores", {}).items() if "newest" in known]
+    if sent:
+        lines += [f"# HELP {SENT[0]} {SENT[1]}", f"# TYPE {SENT[0]} gauge"]
+        lines += [f'{SENT[0]}{{{text},store="{escape(name)}"}} {float(newest)!r}' for name, newest in sent]
     for name, key, purpose in METRICS:
         if key not in state:
             continue
@@ -81,7 +81,8 @@ def render_metrics(labels: Mapping[str, str], state: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _escape(value: str) -> str:
+def escape(value: str) -> str:
+    """A label's value as Prometheus reads it."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils import summary
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import set_moment
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import escape
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
 
 HEAD = ("app", "set", "database", "age", "size", "holds", "proven", "where", "rpo")
@@ -127,6 +128,26 @@ def broken(
     """The names of the jobs whose promise is broken."""
     newest = {item.job: item.set for item in pieces(jobs, sets) if item.stored}
     return [item["name"] for item in promises if held(item, newest.get(item["name"]), now).startswith("BROKEN")]
+
+
+def metrics(
+    sets: Sequence[Mapping[str, Any]], stores: Sequence[Mapping[str, Any]], promises: Sequence[Mapping[str, Any]]
+) -> str:
+    """What the stores hold, for node exporter: of each promised job the newest set in each store that is proven and
+    whole; 0 where there is none, which is older than any promise."""
+    lines = [
+        "# HELP mainstay_backup_stored_timestamp_seconds When the newest set that is proven and whole there was begun.",
+        "# TYPE mainstay_backup_stored_timestamp_seconds gauge",
+    ]
+    for promise in promises:
+        for store in stores:
+            found = [item["set"] for item in sets if (item["job"], item["store"]) == (promise["name"], store["name"])
+                     and item["proven"]]  # fmt: skip
+            labels = {"backup": promise["name"], "app": promise.get("app", ""), "store": store["name"]}
+            text = ",".join(f'{key}="{escape(value)}"' for key, value in labels.items())
+            newest = set_moment(max(found)) if found else 0.0
+            lines.append(f"mainstay_backup_stored_timestamp_seconds{{{text}}} {newest!r}")
+    return "\n".join(lines) + "\n"
 
 
 def _first(item: Piece, newest: Mapping[str, str], promised: Mapping[str, Any]) -> bool:

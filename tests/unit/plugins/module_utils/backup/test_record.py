@@ -95,8 +95,8 @@ def test_stores_have_ages_of_their_own() -> None:
     state = {"stores": {"near": {"newest": NOW}, "far": {"newest": NOW - DAY}, "new": {}}}
     lines = record.render_metrics({"backup": "j"}, state).splitlines()
     assert lines[2:] == [
-        'mainstay_backup_stored_timestamp_seconds{backup="j",store="near"} 1795226400.0',
-        'mainstay_backup_stored_timestamp_seconds{backup="j",store="far"} 1795140000.0',
+        'mainstay_backup_sent_timestamp_seconds{backup="j",store="near"} 1795226400.0',
+        'mainstay_backup_sent_timestamp_seconds{backup="j",store="far"} 1795140000.0',
     ]
     assert record.next_state(state, BAD, NOW)["stores"] == state["stores"]
 

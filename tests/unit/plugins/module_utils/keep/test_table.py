@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import set_moment
-from ansible_collections.mainstay.platform.plugins.module_utils.keep.table import broken, table
+from ansible_collections.mainstay.platform.plugins.module_utils.keep.table import broken, metrics, table
 
 A, B = "20261120-020000", "20261121-020000"
 NOW = set_moment("20261121-030000")
@@ -129,3 +129,14 @@ def test_failures_and_stores_end_the_list() -> None:
 def test_columns_are_aligned() -> None:
     found = table([here(B)], NOW, [there(A), there(B, "near"), there(B, "far")])
     assert len({line.index(word) for line, word in zip(found, ("where", "server", "near"), strict=True)}) == 1
+
+
+def test_metrics_tell_of_every_promise_in_every_store() -> None:
+    sets = [there(A, proven=True), there(B, proven=True), there(B, "far", proven=False)]
+    text = metrics(sets, [{"name": "near"}, {"name": "far"}], [PROMISE, {"name": "shop-cache", "app": "shop"}])
+    assert text.splitlines()[2:] == [
+        'mainstay_backup_stored_timestamp_seconds{backup="shop-db",app="shop",store="near"} 1795226400.0',
+        'mainstay_backup_stored_timestamp_seconds{backup="shop-db",app="shop",store="far"} 0.0',
+        'mainstay_backup_stored_timestamp_seconds{backup="shop-cache",app="shop",store="near"} 0.0',
+        'mainstay_backup_stored_timestamp_seconds{backup="shop-cache",app="shop",store="far"} 0.0',
+    ]
