@@ -169,7 +169,7 @@ def modes(_look: Look, control: dict[str, Any]) -> Findings:
     """Whether paths are as closed as they should be."""
     found: Findings = []
     for entry in control["modes"]:
-        if "{" in entry["path"] or not Path(entry["path"]).exists():
+        if entry["path"].startswith("{home}") or not Path(entry["path"]).exists():
             continue
         info = Path(entry["path"]).stat()
         mode = stat.S_IMODE(info.st_mode)

@@ -41,7 +41,7 @@ options:
         required: true
   modes:
     description:
-      - Owners and modes. C({home}), C({user}) and C({group}) stand for each user's home, name and group.
+      - Owners and modes. C({home}) stands for each user's home, where owners stay as they are.
     type: list
     elements: dict
     default: []
@@ -123,9 +123,11 @@ ssh_host_key:
 """
 
 import grp
+import hashlib
 import json
 import os
 import pwd
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -140,7 +142,7 @@ FIRST_USER, LAST_USER = 1000, 59999
 
 def record() -> dict[str, Any]:
     """What earlier calls did, and what was there before."""
-    empty: dict[str, Any] = {"edits": [], "originals": {}, "modes": {}, "pam": [], "groups": []}
+    empty: dict[str, Any] = {"edits": [], "originals": {}, "modes": {}, "pam": {}, "groups": []}
     return {**empty, **json.loads(RECORD.read_text())} if RECORD.exists() else empty
 
 
@@ -184,9 +186,10 @@ def places(module: AnsibleModule) -> dict[str, tuple[int, str | None, str | None
     found: dict[str, tuple[int, str | None, str | None]] = {}
     for entry in module.params["modes"]:
         mode = int(entry["mode"], 8)
-        if entry["path"] == "{home}":
+        if entry["path"].startswith("{home}"):
             users = [u for u in pwd.getpwall() if FIRST_USER <= u.pw_uid <= LAST_USER and Path(u.pw_dir).is_dir()]
-            found |= {user.pw_dir: (mode, None, None) for user in users}
+            paths = [Path(entry["path"].replace("{home}", user.pw_dir)) for user in users]
+            found |= {str(path): (mode, None, None) for path in paths if path.exists() and not path.is_symlink()}
         elif Path(entry["path"]).exists():
             found[entry["path"]] = (mode, entry["owner"], entry["group"])
     return found
@@ -238,18 +241,21 @@ def profiles() -> set[str]:
 
 
 def settle_pam(module: AnsibleModule, known: dict[str, Any]) -> list[dict[str, str]]:
-    """Switch PAM profiles on, and those off that are not wanted any more. Returns diffs."""
-    wanted, now = module.params["pam"], profiles()
+    """Switch PAM profiles on, again where they have changed, and off what is not wanted any more. Returns diffs."""
+    now = profiles()
+    files = {name: Path("/usr/share/pam-configs", name) for name in module.params["pam"]}
+    wanted = {n: hashlib.sha256(f.read_bytes()).hexdigest() if f.exists() else "" for n, f in files.items()}
     off = [name for name in known["pam"] if name not in wanted and name in now]
-    on = [name for name in wanted if name not in now]
-    known["pam"] = list(wanted)
+    on = [name for name, digest in wanted.items() if name not in now or known["pam"].get(name, digest) != digest]
+    known["pam"] = wanted
     for option, names in (("--remove", off), ("--enable", on)):
         if names and not module.check_mode:
             run(module, ["pam-auth-update", "--package", option, *names])
+    if not off and not on:
+        return []
+    after = (now - set(off)) | {f"{name} (new)" if name in now else name for name in on}
     return [
-        {"before_header": "PAM profiles", "after_header": "PAM profiles", "before": _list(now), "after": _list(then)}
-        for then in [(now - set(off)) | set(on)]
-        if then != now
+        {"before_header": "PAM profiles", "after_header": "PAM profiles", "before": _list(now), "after": _list(after)}
     ]
 
 
@@ -262,11 +268,9 @@ def settle_groups(module: AnsibleModule, known: dict[str, Any]) -> list[dict[str
         for name in names if not module.check_mode else []:
             run(module, [program, *(["--system"] if program == "groupadd" else []), name])
     known["groups"] = [name for name in wanted if name in known["groups"] or name in new]
-    return [
-        {"before_header": "groups", "after_header": "groups", "before": _list(old), "after": _list(new)}
-        for _ in [0]
-        if new or old
-    ]
+    if not new and not old:
+        return []
+    return [{"before_header": "groups", "after_header": "groups", "before": _list(old), "after": _list(new)}]
 
 
 def _list(names: Any) -> str:
@@ -285,7 +289,8 @@ def settle_host_key(module: AnsibleModule) -> bool:
         run(module, ["ssh-keygen", "-q", "-t", "rsa", "-b", str(module.params["rsa_bits"]), "-N", "", "-f", str(new)])
         for suffix in ("", ".pub"):
             place = Path(f"{RSA_KEY}{suffix}")
-            place.replace(f"{place}.before-mainstay")
+            # Beside it and not away: a file that is replaced keeps its owner and mode.
+            shutil.copy2(place, f"{place}.before-mainstay")
             module.atomic_move(f"{new}{suffix}", str(place))
     return True
 

@@ -35,7 +35,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mode:
-    """Owner and mode of a path of the distribution, where it exists. ``{home}`` stands for each user's home."""
+    """Owner and mode of a path of the distribution, where it exists. ``{home}`` is each user's; owners stay there."""
 
     path: str
     mode: str
@@ -96,10 +96,19 @@ def _login_defs(key: str, value: object) -> Edit:
     return Edit("/etc/login.defs", rf"{key}\s", f"{key}\t{value}")
 
 
+def _settings(path: str, values: Mapping[str, object]) -> tuple[Edit, ...]:
+    return tuple(Edit(path, rf"{key}\s*=", f"{key} = {value}") for key, value in values.items())
+
+
 def _pam_profile(name: str) -> File:
     return File(f"/usr/share/pam-configs/{name}", f"pam/{name}.j2")
 
 
+_PWQUALITY = {
+    **{"minlen": 15, "minclass": 4, "dcredit": -1, "ucredit": -1, "lcredit": -1, "ocredit": -1},
+    **{"difok": 2, "maxrepeat": 3, "maxsequence": 3, "dictcheck": 1, "enforcing": 1},
+}
+_DEBIAN_LIMITS = "/etc/security/limits.d/10-coredump-debian.conf"
 _RULES = "/etc/audit/rules.d/90-mainstay.rules"
 
 CONTROLS: tuple[Control, ...] = (
@@ -174,7 +183,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "ssh-sessions", "Few sessions over one connection",
         "A stolen connection carries less. Ansible needs two.",
-        STRICT, sshd={"MaxSessions": 4},
+        STRICT, sshd={"MaxSessions": 2},
     ),
     Control(
         "ssh-forwarding", "No forwarding but to local ports",
@@ -191,8 +200,8 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "ssh-idle", "Dead connections end",
-        "A connection without an answer for 15 minutes is closed. TCP's own keep-alive can be spoofed, SSH's cannot.",
-        sshd={"TCPKeepAlive": "no", "ClientAliveInterval": 300, "ClientAliveCountMax": 3},
+        "A connection without an answer for 10 minutes is closed. TCP's own keep-alive can be spoofed, SSH's cannot.",
+        sshd={"TCPKeepAlive": "no", "ClientAliveInterval": 300, "ClientAliveCountMax": 2},
     ),
     Control(
         "ssh-environment", "No environment from clients, no compression",
@@ -276,7 +285,8 @@ CONTROLS: tuple[Control, ...] = (
         "A packet must come in where the answer would go out, and nobody outside speaks for the server itself.",
         sysctl={
             **_both("ipv4.rp_filter", 1), **_both("ipv4.log_martians", 1), "net.ipv4.conf.all.accept_local": 0,
-            "net.ipv4.conf.all.arp_filter": 1, "net.ipv4.conf.all.route_localnet": 0,
+            "net.ipv4.conf.all.route_localnet": 0,
+            "net.ipv4.conf.all.arp_filter": 0,
         },
     ),
     Control(
@@ -326,7 +336,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "kernel-console", "No SysRq, no line disciplines on demand",
         "Old code that nobody needs on a server is not loaded by a user's wish.",
-        sysctl={"kernel.sysrq": 0, "dev.tty.ldisc_autoload": 0, "vm.mmap_min_addr": 65536},
+        sysctl={"kernel.sysrq": 0, "kernel.ctrl-alt-del": 0, "dev.tty.ldisc_autoload": 0, "vm.mmap_min_addr": 65536},
     ),
     Control(
         "kernel-oops", "A kernel that has erred starts again",
@@ -339,7 +349,7 @@ CONTROLS: tuple[Control, ...] = (
         STRICT,
         sysctl={
             "kernel.perf_cpu_time_max_percent": 1, "kernel.perf_event_max_sample_rate": 1, "kernel.pid_max": 65536,
-            "kernel.kexec_load_disabled": 1, "kernel.core_uses_pid": 1,
+            "kernel.kexec_load_disabled": 1, "kernel.core_uses_pid": 1, "kernel.unprivileged_bpf_disabled": 1,
         },
     ),
     # Kernel modules.
@@ -371,7 +381,13 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "accounts-homes", "Homes are private",
         "Keys and histories are nobody else's business.",
-        modes=(Mode("{home}", "0750", "{user}", "{group}"),),
+        modes=(
+            Mode("{home}", "0750"),
+            *(
+                Mode(f"{{home}}/{name}", "0740")
+                for name in (".bashrc", ".profile", ".bash_logout", ".bash_profile", ".bash_login", ".zshrc")
+            ),
+        ),
         edits=(Edit("/etc/adduser.conf", r"DIR_MODE=", "DIR_MODE=0750"),),
     ),
     Control(
@@ -385,14 +401,15 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "accounts-quality", "Passwords are long and new",
-        "14 characters of four kinds, none of the last 24.",
+        "15 characters of four kinds, none of the last 24.",
         STRICT,
         packages=("libpam-pwquality",), pam=("mainstay-pwhistory",),
-        files=(
-            _pam_profile("mainstay-pwhistory"),
-            File("/etc/security/pwquality.conf.d/50-mainstay.conf", "pwquality.conf.j2"),
+        files=(_pam_profile("mainstay-pwhistory"),),
+        edits=(
+            Edit("/etc/pam.d/common-password", r"password\s+\S+(?: \S+\])?\s+pam_unix\.so\s", "+rounds=11"),
+            *_settings("/etc/security/pwquality.conf", _PWQUALITY),
+            Edit("/etc/security/pwquality.conf", r"enforce_for_root$", "enforce_for_root"),
         ),
-        edits=(Edit("/etc/pam.d/common-password", r"password\s+\S+(?: \S+\])?\s+pam_unix\.so\s", "+rounds=11"),),
     ),
     Control(
         "accounts-faillock", "Wrong passwords lock an account for a quarter of an hour",
@@ -400,11 +417,11 @@ CONTROLS: tuple[Control, ...] = (
         STRICT, pam=("mainstay-faillock", "mainstay-faillock-notify"),
         files=(_pam_profile("mainstay-faillock"), _pam_profile("mainstay-faillock-notify")),
         edits=(
-            Edit("/etc/security/faillock.conf", r"deny\s*=", "deny = 3"),
-            Edit("/etc/security/faillock.conf", r"fail_interval\s*=", "fail_interval = 900"),
-            Edit("/etc/security/faillock.conf", r"unlock_time\s*=", "unlock_time = 900"),
+            *_settings(
+                "/etc/security/faillock.conf",
+                {"deny": 3, "fail_interval": 900, "unlock_time": 900, "root_unlock_time": 900},
+            ),
             Edit("/etc/security/faillock.conf", r"even_deny_root$", "even_deny_root"),
-            Edit("/etc/security/faillock.conf", r"root_unlock_time\s*=", "root_unlock_time = 900"),
         ),
     ),
     Control(
@@ -448,7 +465,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "cron-users", "Only root has cron and at",
         "A job outlives the account's key.",
-        files=(File("/etc/cron.allow", "cron.allow.j2", "0640"), File("/etc/at.allow", "cron.allow.j2", "0640")),
+        files=(File("/etc/cron.allow", "cron.allow.j2", "0600"), File("/etc/at.allow", "cron.allow.j2", "0600")),
     ),
     # Files, mounts, core dumps.
     Control(
@@ -458,6 +475,12 @@ CONTROLS: tuple[Control, ...] = (
         files=(
             File("/etc/security/limits.d/50-mainstay.conf", "limits.conf.j2"),
             File("/etc/systemd/coredump.conf.d/50-mainstay.conf", "coredump.conf.j2"),
+            File("/etc/profile.d/mainstay-core.sh", "profile-core.sh.j2"),
+        ),
+        # Debian's own file allows them again.
+        edits=(
+            Edit(_DEBIAN_LIMITS, r"\*\s+hard\s+core\s", "* hard core 0"),
+            Edit(_DEBIAN_LIMITS, r"root\s+hard\s+core\s", "root hard core 0"),
         ),
     ),
     Control(
@@ -474,6 +497,11 @@ CONTROLS: tuple[Control, ...] = (
         STRICT, needs=("tmp_mount",),
         files=(File("/etc/systemd/system/tmp.mount.d/50-mainstay.conf", "tmp-mount.conf.j2"),),
         checks=("mount:/tmp:noexec",),
+    ),
+    Control(
+        "files-tmpdir", "Each user has a directory for temporary files",
+        "A file laid in a shared one, under a name that can be foreseen, fools no other user.",
+        STRICT, packages=("libpam-tmpdir",), pam=("tmpdir",),
     ),
     # Logs.
     Control(
@@ -495,9 +523,15 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "logs-integrity", "Changed files are found",
-        "AIDE compares programs and settings with a list, every night. It costs minutes of disk time.",
-        REQUEST, packages=("aide", "aide-common"), units=("dailyaidecheck.timer",),
-        files=(File("/etc/systemd/system/mainstay-aide-init.service", "aide-init.service.j2"),),
+        "AIDE compares programs and settings with a list, every night, and writes to the journal. Its first list is"
+        " made in the background; what containers and apps hold is left out.",
+        STRICT, packages=("aide", "aide-common"), units=("mainstay-aide-init", "dailyaidecheck.timer"),
+        files=(
+            File("/etc/systemd/system/mainstay-aide-init.service", "aide-init.service.j2"),
+            File("/etc/aide/aide.conf.d/90_mainstay", "aide.conf.j2"),
+        ),
+        # Debian reckons every checksum that it knows.
+        edits=(Edit("/etc/aide/aide.conf", r"Checksums\s*=", "Checksums = sha256+sha512"),),
     ),
     # Updates.
     Control(
@@ -513,8 +547,9 @@ CONTROLS: tuple[Control, ...] = (
         "updates-restart", "What runs old code is named",
         "After an update needrestart says which programs still run the old one; debsums says which files of packages"
         " were changed.",
-        STRICT, packages=("debsums", "needrestart"),
+        STRICT, packages=("apt-listchanges", "debsums", "needrestart"),
         files=(File("/etc/needrestart/conf.d/50-mainstay.conf", "needrestart.conf.j2"),),
+        edits=(Edit("/etc/default/debsums", r"CRON_CHECK=", "CRON_CHECK=weekly"),),
     ),
     Control(
         "updates-no-recommends", "Only what was asked for is installed",
