@@ -26,7 +26,8 @@ options:
     required: true
   into:
     description:
-      - Database to restore into, for engine V(postgresql). The one that was backed up when not given.
+      - Database to restore into, where the engine has several. It is made when it is not there. The one that was backed
+        up when not given. C({database}) and C({set}) stand for that one and for the set, as C(20261121_020000).
     type: str
   level:
     description:
@@ -85,6 +86,14 @@ counts:
   description: Rows, documents or keys after the restore.
   returned: success
   type: dict
+into:
+  description: The database that it was restored into; empty where the engine has but one.
+  returned: success
+  type: str
+half_done:
+  description: Whether something has changed, so that nothing should use it before a restore has succeeded.
+  returned: failure
+  type: bool
 extra:
   description: What is there beyond the backup; a restore does not remove it.
   returned: success
@@ -111,8 +120,13 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup import mo
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import opened
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import manifest_of
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import plan, restore
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import NOT_VERIFIED, OK, BackupError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import moved, plan, restore
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
+    NOT_VERIFIED,
+    OK,
+    BackupError,
+    HalfDoneError,
+)
 
 
 def main() -> None:
@@ -144,8 +158,15 @@ def main() -> None:
         manifest = manifests.load(beside) if beside.exists() else None
         if manifest and manifest["engine"] != job.engine:
             module.fail_json(msg=f"{path} is a backup of {manifest['engine']}, the job is one of {job.engine}")
-        database = params["into"] or next(iter((manifest or {}).get("databases") or job.databases), "")
-        database = "" if kind.whole_server else database
+        own = next(iter((manifest or {}).get("databases") or job.databases), "")
+        key = str((manifest or {}).get("set", "")).replace("-", "_")
+        database = (params["into"] or own).replace("{database}", own).replace("{set}", key)
+        if kind.whole_server:
+            if params["into"]:
+                module.fail_json(msg=f"into: {job.engine} has no databases of which one could be beside another")
+            database = ""
+        if manifest and job.engine == "mongodb" and database != own:
+            manifest = moved(manifest, database)
         where = f"{job.engine} in {params['container'] or 'this host'}{f', database {database}' if database else ''}"
         with shared.orderly_end(), opened(path, params["identity"]) as content:
             agreed = plan(
@@ -161,15 +182,16 @@ def main() -> None:
             )
             if module.check_mode:
                 module.exit_json(
-                    changed=True, plan=agreed.steps, counts=agreed.present, extra={}, compared=NOT_VERIFIED, safety="",
-                    duration=0.0,
+                    changed=True, plan=agreed.steps, into=database, counts=agreed.present, extra={},
+                    compared=NOT_VERIFIED, safety="", duration=0.0,
                 )  # fmt: skip
             done = restore(content.path or path, job, kind, connect, database, manifest, agreed)
     except (BackupError, OSError) as error:
-        module.fail_json(msg=f"restore of '{job.name}': {error}")
+        module.fail_json(msg=f"restore of '{job.name}': {error}", half_done=isinstance(error, HalfDoneError))
     module.exit_json(
         changed=True,
         plan=agreed.steps,
+        into=database,
         counts=done.counts,
         extra=done.extra,
         compared=OK if manifest else NOT_VERIFIED,

@@ -18,9 +18,9 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.place imp
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
     OK,
-    BackupError,
     Check,
     Findings,
+    HalfDoneError,
 )
 
 SECRET = "MAINSTAY_MONGO_CONFIG"  # noqa: S105 - the name of a variable
@@ -147,9 +147,15 @@ class MongoDB:
 
     def restore(self, path: Path) -> None:
         """Drop each collection that the archive holds, and put it back."""
-        command = self._command("mongorestore", ["--archive", "--gzip", "--drop", "--stopOnError"])
+        # Whatever database it was dumped from: it goes into the one that is meant.
+        into = (
+            ["--nsFrom=$db$.$collection$", f"--nsTo={self._target.database}.$collection$"]
+            if self._target.database
+            else []
+        )
+        command = self._command("mongorestore", ["--archive", "--gzip", "--drop", "--stopOnError", *into])
         try:
             with path.open("rb") as file, self._running("mongorestore", command, file) as tool:
                 tool.stdout.read()
         except ToolError as error:
-            raise BackupError(f"restored in part only, run it again when the cause is gone: {error}") from error
+            raise HalfDoneError(f"restored in part only, run it again when the cause is gone: {error}") from error

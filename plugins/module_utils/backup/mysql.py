@@ -22,6 +22,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     BackupError,
     Check,
     Findings,
+    HalfDoneError,
 )
 
 MARK = "mainstay: end of answer"
@@ -335,7 +336,7 @@ class MySQL:
             ):
                 tool.stdout.read()
         except ToolError as error:
-            raise BackupError(f"restored in part only, run it again when the cause is gone: {error}") from error
+            raise HalfDoneError(f"restored in part only, run it again when the cause is gone: {error}") from error
 
 
 class MariaDB(MySQL):

@@ -20,6 +20,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     BAD,
     OK,
     BackupError,
+    HalfDoneError,
     differences,
     shorten,
 )
@@ -94,7 +95,8 @@ def restore(
 ) -> Restored:
     """Carry a plan out; ``path`` is the dump itself, decrypted.
 
-    Raises BackupError when it fails, or when what is there afterwards is not what was promised.
+    Raises BackupError when it fails and nothing has changed, HalfDoneError when something has, or when what is there
+    afterwards is not what was promised.
     """
     begin = time.monotonic()
     engine = connect(database)
@@ -102,17 +104,31 @@ def restore(
         safety = _keep(job, kind, connect, database) if agreed.safety else None
         try:
             engine.restore(path)
-            counts = engine.counts()
+        except HalfDoneError as error:
+            raise HalfDoneError(f"{error}{_hint(safety)}") from error
         except BackupError as error:
             raise BackupError(f"{error}{_hint(safety)}") from error
+        try:
+            counts = engine.counts()
+        except BackupError as error:
+            raise HalfDoneError(f"restored, but it cannot be compared: {error}{_hint(safety)}") from error
     extra = {}
     if manifest is not None:
         promised = manifest.get("counts") or {}
         wrong = differences(promised, counts, manifest.get("volatile"), extra_allowed=True)
         if wrong:
-            raise BackupError(f"restored, but not what the manifest promises: {shorten(wrong)}{_hint(safety)}")
+            raise HalfDoneError(f"restored, but not what the manifest promises: {shorten(wrong)}{_hint(safety)}")
         extra = {name: count for name, count in counts.items() if name not in promised}
     return Restored(counts, extra, safety, round(time.monotonic() - begin, 3))
+
+
+def moved(manifest: Manifest, database: str) -> Manifest:
+    """The manifest of a MongoDB backup that goes into another database: its collections are named with theirs."""
+
+    def named(counts: dict[str, int] | None) -> dict[str, int]:
+        return {f"{database}.{name.partition('.')[2]}": count for name, count in (counts or {}).items()}
+
+    return {**manifest, "counts": named(manifest.get("counts")), "volatile": named(manifest.get("volatile"))}
 
 
 def _keep(job: Job, kind: type[Engine], connect: Callable[[str], Engine], database: str) -> Made:

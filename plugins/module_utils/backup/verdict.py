@@ -20,6 +20,10 @@ class BackupError(Exception):
     """Something that the operator has to know, in words that say what to do next."""
 
 
+class HalfDoneError(BackupError):
+    """What is there now is neither what was there before nor what should be: nothing must use it as it is."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Check:
     """One finding. ``required`` checks must be ok for the whole to be ok; others inform, but can still be bad."""

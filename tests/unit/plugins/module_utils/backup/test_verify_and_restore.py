@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import restore as subject
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, Made, create
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError, HalfDoneError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import verify
 
 from tests.unit.plugins.module_utils.backup import faults
@@ -148,23 +148,31 @@ def test_a_bad_backup_is_not_restored_unless_forced(made: Made, job: Job) -> Non
 
 
 @pytest.mark.parametrize(
-    ("server", "error"),
+    ("server", "error", "half_done"),
     [
         pytest.param(
             Server(data={"t.a": 1}, refuses_restore=True),
             "the tool failed; what was there before is kept in",
+            False,
             id="fails",
         ),
         pytest.param(
             Server(data={}, loses_on_restore=True),
             r"not what the manifest promises: t\.b: 2 expected, but it is not there",
+            True,
             id="loses",
         ),
     ],
 )
-def test_a_restore_that_goes_wrong_says_so(made: Made, job: Job, server: Server, error: str) -> None:
-    with pytest.raises(BackupError, match=error):
+def test_a_restore_that_goes_wrong_says_so(made: Made, job: Job, server: Server, error: str, half_done: bool) -> None:
+    with pytest.raises(BackupError, match=error) as caught:
         bring_back(made, job, server)
+    assert isinstance(caught.value, HalfDoneError) is half_done
+
+
+def test_collections_that_go_into_another_database_are_named_with_it() -> None:
+    manifest = {"counts": {"shop.users": 3, "shop.a.b": 1}, "volatile": None, "set": "x"}
+    assert subject.moved(manifest, "copy") == {"counts": {"copy.users": 3, "copy.a.b": 1}, "volatile": {}, "set": "x"}
 
 
 def test_not_while_a_backup_runs(made: Made, job: Job) -> None:

@@ -1,0 +1,141 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils.drill import route as routes
+from ansible_collections.mainstay.platform.plugins.module_utils.drill.route import failure, pieces, route, told
+
+
+def job(app: str, database: str, engine: str) -> dict[str, str]:
+    return {"name": f"{app}-{database}", "app": app, "database": database, "engine": engine}
+
+
+SHOP = [job("shop", "db", "postgresql"), job("shop", "cache", "redis")]
+HOSTS = {"prod": [*SHOP, job("blog", "db", "mysql")], "stage": SHOP, "lone": [job("wiki", "db", "mongodb")]}
+BOTH = ["shop-db", "shop-cache"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sources", "jobs", "left_out", "into", "pause"),
+    [
+        pytest.param({"app": "blog"}, {"prod": "prod"}, ["blog-db"], [], "", True, id="into place"),
+        pytest.param(
+            {"app": "shop"},
+            {"prod": "prod", "stage": "stage"},
+            BOTH,
+            [],
+            "",
+            True,
+            id="wherever the app is, each its own",
+        ),
+        pytest.param({"app": "blog", "database": "db"}, {"prod": "prod"}, ["blog-db"], [], "", True, id="one database"),
+        pytest.param(
+            {"app": "blog", "to": "beside"}, {"prod": "prod"}, ["blog-db"], [], routes.NEW, False, id="beside"
+        ),
+        pytest.param(
+            {"app": "wiki", "into": "copy"}, {"lone": "lone"}, ["wiki-db"], [], "copy", False, id="beside under a name"
+        ),
+        pytest.param(
+            {"app": "shop", "to": "beside"},
+            {"prod": "prod", "stage": "stage"},
+            ["shop-db"],
+            ["shop-cache"],
+            routes.NEW,
+            False,
+            id="what has no names is left out",
+        ),
+        pytest.param({"app": "shop", "to": "stage"}, {"stage": "prod"}, BOTH, [], "", True, id="on another host"),
+        pytest.param(
+            {"app": "shop", "to": "stage", "source": "stage"},
+            {"stage": "stage"},
+            BOTH,
+            [],
+            "",
+            True,
+            id="its own stores",
+        ),
+    ],
+)
+def test_the_way(
+    wanted: dict[str, str], sources: dict[str, str], jobs: list[str], left_out: list[str], into: str, pause: bool
+) -> None:
+    assert route(HOSTS, wanted) == {
+        "sources": sources,
+        "jobs": jobs,
+        "left_out": left_out,
+        "into": into,
+        "pause": pause,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        pytest.param({}, "there are blog-db, shop-cache, shop-db, wiki-db", id="no app"),
+        pytest.param({"app": "shop", "database": "mongo"}, "no backup job fits", id="no such database"),
+        pytest.param({"app": "shop", "to": "prdo"}, "to: 'prdo' is neither place nor beside nor", id="no such host"),
+        pytest.param({"app": "shop", "to": "lone"}, "to: lone does not run 'shop'", id="a host without the app"),
+        pytest.param(
+            {"app": "blog", "to": "prod"}, r"source: say whose .* \(no other host has the app\)", id="no source"
+        ),
+        pytest.param({"app": "shop", "source": "x", "to": "stage"}, "source: 'x' is none of", id="no such source"),
+        pytest.param(
+            {"app": "shop", "database": "cache", "to": "beside"}, "shop-cache: of this engine", id="nothing beside"
+        ),
+        pytest.param({"app": "shop", "file": "/x"}, r"say database= \(db, cache\)", id="a file for two databases"),
+    ],
+)
+def test_what_cannot_be_decided_is_said(wanted: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        route(HOSTS, wanted)
+
+
+MANIFEST = {"set": "20261121-020000", "engine": "postgresql", "counts": {"t": 3}, "databases": ["shop"]}
+
+
+def done(**more: Any) -> dict[str, Any]:
+    came = {"store": "near", "paths": ["/x/a.dump"], "manifests": [MANIFEST]}
+    item = pieces(came, job("shop", "db", "postgresql"))[0]
+    return {"item": item, "into": "shop", "counts": {"t": 3}, "safety": "", "plan": ["verify", "restore"], **more}
+
+
+def test_what_was_done_and_how_to_undo_it() -> None:
+    assert told("shop", [done(safety="/k/b.dump")], ["shop-cache"], 7.4, dry=False) == [
+        "job      set              from        into  holds   kept of before",
+        "shop-db  20261121-020000  store near  shop  3 in 1  /k/b.dump",
+        "shop-cache: left out, for of its engine nothing can be beside",
+        "The services of shop stood still for 7 s.",
+        "To have back what was there before:",
+        "  ansible-playbook playbooks/restore.yml -e app=shop -e database=db -e file=/k/b.dump",
+    ]
+
+
+def test_what_would_be_done() -> None:
+    assert told("shop", [done(counts={"t": 1})], [], 0.0, dry=True) == [
+        "job      set              from        into  holds   kept of before",
+        "shop-db  20261121-020000  store near  shop  3 in 1  -",
+        "shop-db: verify",
+        "shop-db: restore",
+        "Nothing was changed: this was a check.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        pytest.param({"msg": "no route."}, {"msg": "no route", "half_done": False}, id="a task"),
+        pytest.param(
+            {
+                "msg": "One or more items failed",
+                "results": [{"failed": False}, {"failed": True, "msg": "x", "half_done": True}],
+            },
+            {"msg": "x", "half_done": True},
+            id="a loop",
+        ),
+    ],
+)
+def test_what_went_wrong(result: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert failure(result) == expected
