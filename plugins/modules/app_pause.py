@@ -21,7 +21,8 @@ options:
     required: true
   state:
     description:
-      - V(paused) stops its services, V(resumed) starts them and waits until they are healthy.
+      - V(paused) stops its services, V(resumed) starts them and waits until they are well, by the health checks of the
+        release that serves.
     type: str
     choices: [paused, resumed]
     required: true
@@ -55,6 +56,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.pause import Pause
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker
+from ansible_collections.mainstay.platform.plugins.module_utils.release.engine import Engine, Options
+from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError
 
 
 def main() -> None:
@@ -82,8 +86,11 @@ def main() -> None:
             names = pause.remembered()
             if not module.check_mode:
                 pause.start(names, params["timeout"])
+                Engine(params["app"], Docker(), Options()).well()
     except BackupError as error:
         module.fail_json(msg=f"app '{params['app']}': {error}")
+    except ReleaseError as error:
+        module.fail_json(msg=str(error))
     module.exit_json(changed=bool(names), containers=names)
 
 

@@ -156,6 +156,11 @@ class Engine:
                 self._databases(order)
             return todo.data
 
+    def well(self) -> None:
+        """Return when what serves, if anything does, is well by its own health checks. Raises ReleaseError."""
+        if serving := self.state["serving"]:
+            self._well(self._restarts(self._slot(serving).name))
+
     def finish(self) -> list[str]:
         """Watch the candidate, which has the traffic now, then retire what served before. Raises ReleaseError.
 
@@ -263,7 +268,7 @@ class Engine:
         self._save({**self.state, "data": {"id": data["id"], "images": data["images"]}})
 
     def _databases_up(self, project: str, folder: Path, order: Order) -> None:
-        restarts = {container.service: container.restarts for container in self.docker.containers(project)}
+        restarts = self._restarts(project)
         self.docker.up(Project(project, str(folder), ("compose.yml",)))
         checks = [Check(item["service"], interval=1, timeout=item["timeout"]) for item in order["data"]["health"]]
         self._gate(order).wait(project, checks, restarts)
@@ -278,9 +283,17 @@ class Engine:
 
     def _repair(self) -> None:
         serving = self.state["serving"]
-        order, project = self.rollback_order(serving), self._slot(serving)
-        restarts = {container.service: container.restarts for container in self.docker.containers(project.name)}
+        project = self._slot(serving)
+        restarts = self._restarts(project.name)
         self.docker.up(project)
+        self._well(restarts)
+
+    def _restarts(self, project: str) -> dict[str, int]:
+        return {container.service: container.restarts for container in self.docker.containers(project)}
+
+    def _well(self, restarts: Mapping[str, int]) -> None:
+        serving = self.state["serving"]
+        order, project = self.rollback_order(serving), self._slot(serving)
         try:
             self._gate(order).wait(project.name, self._checks(order, serving["slot"]), restarts)
         except RefusedError as refused:
