@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration site sanity lint molecule bench docs testbed-up testbed-status testbed-down clean lock
+.PHONY: help setup demo test unit integration site sanity lint molecule bench grade docs testbed-up testbed-status testbed-down clean lock
 
 # Of the servers that `molecule` builds. Ubuntu (noble) needs its package mirrors in reach.
 RELEASES ?= trixie bookworm
@@ -46,11 +46,19 @@ molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
 	@testbed/bed up --no-servers
 	@for release in $(RELEASES); do MAINSTAY_DEBIAN=$$release molecule test; done
 
+grade: setup ## The sample product's server, hardened by the strict profile, as lynis, OpenSCAP, ssh-audit and systemd see it
+	@testbed/bed server down snippetly-prod
+	@testbed/bed up
+	@ansible-playbook site.yml -i inventories/prod -i testbed/inventory --limit snippetly -e hardening_profile=strict
+	@docker restart --time 60 snippetly-prod >/dev/null && sleep 5
+	@benchmarks/grade.py
+
 bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results
 	@benchmarks/converge.py
 
-docs: setup ## Write docs/apps.md and the documentation of validate_apps from the model's specification
+docs: setup ## Write docs/apps.md, docs/hardening.md and the documentation of validate_apps from their specifications
 	@python -m tools.document_apps
+	@python -m tools.document_hardening
 
 testbed-up: setup ## Start the test bed: services and the servers of the inventory
 	@testbed/bed up

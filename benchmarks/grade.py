@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What graders that nobody here wrote say of a hardened server of the test bed, beside the targets.
 
-lynis and OpenSCAP run on the server, ssh-audit in its network namespace against 127.0.0.1, and systemd says itself how exposed
-its units are. They are installed on the server, which has served its purpose afterwards. The server should have been
-restarted since it was hardened, as settings of the kernel are taken from files then.
+lynis and OpenSCAP run on the server, ssh-audit in its network namespace against 127.0.0.1, and systemd says itself how
+exposed its units are. They are installed on the server, which has served its purpose afterwards. The server should
+have been restarted since it was hardened, as settings of the kernel are taken from files then.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ apt-get -qy install --no-install-recommends lynis openscap-scanner linux-base >/
 ls /opt/graders/ssg-debian_*.deb | sed 's/.*ssg-debian_//; s/_all.deb//'
 """
 
-# The bed's copies of the kernel's settings are plain files (testbed/cloud/images/bed-init): they lack what Debian's kernel
-# has and this machine's has not, and what is written over a longer value leaves its end behind. The first gets Debian's
-# default, then the server's own systemd-sysctl sets what it is told to; of the second the first line counts, as in a kernel.
+# The bed's copies of the kernel's settings are plain files (testbed/cloud/images/bed-init): they lack what Debian's
+# kernel has and this machine's has not, and what is written over a longer value leaves its end behind. The first get
+# Debian's default, then the server's own systemd-sysctl sets what it is told to; of the second the first line counts.
 KERNEL = """
 set -e
 while read -r key value; do

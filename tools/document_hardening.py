@@ -1,0 +1,126 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write ``docs/hardening.md`` from the table of controls and from what graders find.
+
+``python -m tools.document_hardening`` writes it; ``--check`` fails where it is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
+
+from ansible_collections.mainstay.platform.plugins.module_utils.hardening import controls, plan  # noqa: E402
+
+PAGE = ROOT / "docs" / "hardening.md"
+FINDINGS = ROOT / "benchmarks" / "findings.yml"
+
+HEAD = """\
+# Hardening: controls, profiles, waivers, grades
+
+<!-- Written by `make docs` from plugins/module_utils/hardening/controls.py and benchmarks/findings.yml. -->
+
+The role `hardening` is a table of controls. Each has an id, a reason, and one switch:
+
+    hardening_profile: strict              # or baseline, which is for every server
+    hardening_controls:
+      ssh-no-forwarding: true              # on, though the profile has it not
+      accounts-idle: false                 # off
+    hardening_waivers:                     # off for a time, and why; the report shows it
+      - {control: accounts-su, reason: "the old deploy tool needs su", until: 2027-03-31}
+
+When the day of a waiver has passed, the control is in force again and the run says so. A control that does not apply
+to a server, as one of the kernel in a container, is left out and the report says why. What a control that is switched
+off had set is taken back: files are removed, lines and modes of the distribution's files get back what they had.
+
+    ansible-playbook mainstay.platform.hardening -i inventories/prod      # which controls hold: looks, changes nothing
+
+## Before you lock yourself out
+
+1. A run that would is refused before anything changes: an allow-list without your address, users without yours, root
+   forbidden to root, no key of your own while passwords end.
+2. `/etc/ssh/sshd_config` must pass `sshd -t`.
+3. What was there is kept, and a timer set on the server that puts it back after a minute. Then a *new* connection is
+   made, beside the one the run works through. Only when it comes in is the timer stopped. Where it does not, all is
+   put back at once; where the controller or the network has died, the server does it by itself.
+
+`/etc/ssh/sshd_config` is ours: what is set there no drop-in changes, as cloud images' `50-cloud-init.conf` would.
+What the server's own file said of who comes in, by which keys and where (ports, addresses, host keys,
+`AuthorizedKeys…`, `Allow…`, `Deny…`, CAs) is taken over; `Match` blocks belong into a drop-in. The server's own file
+is kept as `/var/lib/mainstay/hardening/sshd_config.original`.
+
+## Containers
+
+Docker opens published ports past ufw. Three walls stand before that: a port published without an address is bound to
+loopback (`ip` in `daemon.json`); the table `inet mainstay` drops, before Docker's and ufw's rules and for IPv4 and
+IPv6, all that comes from outside to a container (its chain `docker_user` is what Docker's `DOCKER-USER` is for, but
+it is there before Docker, and for IPv6); ufw denies routed traffic. Containers reach neither the server's SSH nor the
+cloud's metadata address. Networks of apps are apart: a container of one reaches no database of another.
+
+`net.ipv4.ip_forward` is 1 in the file as well: a reload of all settings, a restart of Docker and a restart of the
+server leave containers connected.
+"""
+
+GRADES = """\
+
+## Grades
+
+`make grade` hardens the sample product's server by the profile `strict`, restarts it and asks graders that nobody
+here wrote: lynis, OpenSCAP with Debian 13's content, ssh-audit, systemd. It prints what they say beside the targets,
+and each rule that fails without a reason below. They are asked in a container, whose artefacts are among the reasons.
+
+### Rules of OpenSCAP that fail, and why
+
+| rules | reason |
+|---|---|
+"""
+
+
+def table() -> str:
+    """The controls by area."""
+    lines = []
+    for area, title in controls.AREAS.items():
+        lines += [f"\n### {title}\n", "| control | profile | what | why |", "|---|---|---|---|"]
+        for control in controls.CONTROLS:
+            if control.area == area:
+                lines.append(f"| `{control.id}` | {control.profile} | {control.title} | {control.reason} |")
+    return "\n".join(lines) + "\n"
+
+
+def findings() -> str:
+    """What graders would have otherwise."""
+    found = yaml.safe_load(FINDINGS.read_text())
+    lines = []
+    for entry in found["openscap"]:
+        rules = ", ".join(f"`{rule}`".replace("|", "\\|") for rule in entry["rules"])
+        lines.append(f"| {rules} | {entry['reason'].strip()} |")
+    lines += ["\n### What lynis takes points for, and why\n", "| test | reason |", "|---|---|"]
+    lines += [f"| `{entry['test']}` | {entry['reason']} |" for entry in found["lynis"]]
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """The whole page."""
+    sizes = {
+        profile: sum(control.profile in parts for control in controls.CONTROLS)
+        for profile, parts in plan.PROFILES.items()
+    }
+    said = f"\n## Controls\n\n`baseline` has {sizes['baseline']} controls, `strict` {sizes['strict']}.\n"
+    return HEAD + said + table() + GRADES + findings()
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.read_text() == page() else 1
+    PAGE.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
