@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration site sanity lint molecule bench grade docs testbed-up testbed-status testbed-down clean lock
+.PHONY: help setup demo test unit integration trials site sanity lint molecule bench grade docs testbed-up testbed-status testbed-down clean lock
 
 # Of the servers that `molecule` builds. Ubuntu (noble) needs its package mirrors in reach.
 RELEASES ?= trixie bookworm
@@ -28,7 +28,12 @@ unit: setup ## Unit tests: offline, under a minute
 
 integration: setup ## Tests of modules and roles that need the test bed
 	@testbed/bed up
+	@testbed/images/build --all
 	@pytest tests/integration -q
+
+trials: setup ## Nightly: backups damaged in every way, TRIALS times a cell (200), as a table and as JSON in benchmarks/results
+	@testbed/images/build --all
+	@BACKUP_TRIALS=$${TRIALS:-200} pytest tests/integration/backup/test_corruption.py -q
 
 lint: setup ## Linters, type checks and ansible-test sanity
 	@tests/lint.sh

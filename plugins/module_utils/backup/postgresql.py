@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing, pg_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
@@ -108,13 +108,18 @@ class PostgreSQL:
     """One database of a PostgreSQL server."""
 
     name = "postgresql"
-    suffix = ".dump"
     whole_server = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._place = target.place
         self._env = {"PGPASSWORD": target.password} if target.password else {}
+        self.compression = target.compression or packing.best()
+
+    @property
+    def suffix(self) -> str:
+        """How names of dumps end: zstd is around the archive, gzip inside it."""
+        return ".dump" + (packing.SUFFIX[packing.ZSTD] if self.compression == packing.ZSTD else "")
 
     @contextlib.contextmanager
     def _session(self, database: str | None = None) -> Iterator[_Session]:
@@ -134,22 +139,6 @@ class PostgreSQL:
         with self._place.running(command, env=env, timeout=self._target.timeout) as tool:
             yield _Session(self._place, tool)
 
-    @functools.cached_property
-    def compression(self) -> str:
-        """What is asked for, else zstd where pg_dump has it: from version 16 on, unless it was built without."""
-        if self._target.compression:
-            return self._target.compression
-        try:
-            # What it cannot do it says before it connects.
-            nowhere = ["pg_dump", "-Fc", "--compress=zstd", "-w", "-d", "host=/nonexistent connect_timeout=1"]
-            self._place.run(nowhere, timeout=60)
-        except ToolError as error:
-            if "/nonexistent" in str(error):
-                return packing.ZSTD
-            if error.missing or "compress" not in str(error):
-                raise
-        return packing.GZIP
-
     def estimate(self) -> int | None:
         """The size of the database on the server's disk: a compressed dump is nearly always smaller."""
         with self._session() as session:
@@ -163,10 +152,20 @@ class PostgreSQL:
             server = session.ask("SHOW server_version;")[0]
             # Without locks a table that is emptied or dropped meanwhile would be counted as it is by then.
             session.ask(LOCK)
-            packed = [] if self.compression == packing.GZIP else [f"--compress={self.compression}"]
-            command = ["pg_dump", "-Fc", *packed, "-w", f"--snapshot={snapshot}", "-d", conninfo(self._target)]
-            with self._place.running(command, env=self._env, guarded=True, timeout=self._target.timeout) as tool:
-                pump(tool.stdout, write)
+            command = [
+                "pg_dump",
+                "-Fc",
+                *(["-Z0"] if self.compression == packing.ZSTD else []),
+                "-w",
+                f"--snapshot={snapshot}",
+                "-d",
+                conninfo(self._target),
+            ]
+            with (
+                self._packing(write) as feed,
+                self._place.running(command, env=self._env, guarded=True, timeout=self._target.timeout) as tool,
+            ):
+                pump(tool.stdout, feed)
             counts = parse_counts(session.ask(COUNT))
             session.ask("COMMIT;")
         return Source(
@@ -176,6 +175,27 @@ class PostgreSQL:
             same_snapshot=True,
             note="rows were counted in the snapshot that was dumped",
         )
+
+    @contextlib.contextmanager
+    def _packing(self, write: Sink) -> Iterator[Sink]:
+        # pg_dump's own zstd has no checksum (a flipped bit decodes to wrong rows): that of the zstd program has one.
+        if self.compression != packing.ZSTD:
+            yield write
+            return
+        with packing.packing(packing.ZSTD, write, self._target.timeout) as feed:
+            yield feed
+
+    @contextlib.contextmanager
+    def _archive(self, path: Path) -> Iterator[IO[bytes]]:
+        """The archive in a file, unpacked where it is packed. Raises PackedError when something is behind its end."""
+        if packing.kind_of_file(path) is None:
+            with path.open("rb") as file:
+                yield file
+            return
+        with packing.unpacked(path, self._target.timeout) as stream:
+            yield stream
+            if stream.read(1):
+                raise packing.PackedError("there are bytes behind the end of the archive")
 
     def counts(self) -> dict[str, int]:
         """Rows per table, empty when there is no such database."""
@@ -194,6 +214,8 @@ class PostgreSQL:
         """Magic number and format of the archive."""
         with path.open("rb") as file:
             head = file.read(11)
+        if packing.kind_of(head) == packing.ZSTD:
+            return Findings([Check("structure", OK, "packed with zstd")])
         if len(head) < 11 or head[:5] != MAGIC:
             return Findings([Check("structure", BAD, "this is no archive of pg_dump")])
         if head[10] != CUSTOM_FORMAT:
@@ -208,15 +230,15 @@ class PostgreSQL:
         try:
             findings.tool = self._place.run(["pg_restore", "--version"]).strip()
             with (
-                path.open("rb") as file,
-                self._place.running(["pg_restore", "-f", "-"], source=file, timeout=self._target.timeout) as tool,
+                self._archive(path) as archive,
+                self._place.running(["pg_restore", "-f", "-"], source=archive, timeout=self._target.timeout) as tool,
             ):
                 text = pg_text.read(chunks(tool.stdout))
         except ToolError as error:
-            verdict = NOT_VERIFIED if error.missing or findings.tool is None else BAD
+            verdict = NOT_VERIFIED if error.missing or error.late or findings.tool is None else BAD
             findings.checks.append(Check("decode", verdict, str(error)))
             return findings
-        except pg_text.DecodeError as error:
+        except (packing.PackedError, pg_text.DecodeError) as error:
             findings.checks.append(Check("decode", BAD, str(error)))
             return findings
         findings.checks.append(Check("decode", OK, f"{findings.tool} decoded all of it, {len(text.counts)} tables"))
@@ -238,9 +260,9 @@ class PostgreSQL:
         env = {**self._env, "PGOPTIONS": "-c lock_timeout=60s -c statement_timeout=0"}
         try:
             with (
-                path.open("rb") as file,
-                self._place.running(command, env=env, source=file, timeout=self._target.timeout) as tool,
+                self._archive(path) as archive,
+                self._place.running(command, env=env, source=archive, timeout=self._target.timeout) as tool,
             ):
                 tool.stdout.read()
-        except ToolError as error:
+        except (ToolError, packing.PackedError) as error:
             raise BackupError(f"nothing was restored, and nothing changed: {error}") from error

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -47,6 +48,7 @@ class Database:
         self.kind = ENGINES[engine]
         self.container = container
         self.user, self.password, self.database = user, password, database
+        self.compression = ""
         names = () if self.kind.whole_server else (database,)
         self.job = Job(f"j-{engine}", "app", "db", engine, names, out / "out", f"{engine[:5]}-backup", out / "locks")
 
@@ -54,7 +56,12 @@ class Database:
         name = self.database if database is None else database
         return self.kind(
             Target(
-                Place(self.container), self.user, self.password, "" if self.kind.whole_server else name, timeout=timeout
+                Place(self.container),
+                self.user,
+                self.password,
+                "" if self.kind.whole_server else name,
+                compression=self.compression,
+                timeout=timeout,
             )
         )
 
@@ -84,13 +91,18 @@ class Database:
             "docker", "exec", "-e", "REDISCLI_AUTH", self.container, "redis-cli", *command, REDISCLI_AUTH=self.password
         )
 
-    def insert(self, collection: str, documents: bytes) -> None:
+    def drop(self, *collections: str) -> None:
+        """Replace collections by nothing: mongorestore drops what it is to fill."""
+        for collection in collections:
+            self.insert(collection, b"", "--drop")
+
+    def insert(self, collection: str, documents: bytes, *options: str) -> None:
         """Documents from BSON, by mongorestore: it is the only client that is sure to be there."""
         config = f"password: {self.password!r}"
         command = ["docker", "exec", "-i", self.container, "sh", "-c",
                    'cat > /tmp/x.bson; mongorestore --username="$1" --authenticationDatabase=admin --config=/dev/fd/3'
-                   ' --db="$2" --collection="$3" /tmp/x.bson 3<<END\n$4\nEND\n', "sh",
-                   self.user, self.database, collection, config]  # fmt: skip
+                   ' --db="$2" --collection="$3" $5 /tmp/x.bson 3<<END\n$4\nEND\n', "sh",
+                   self.user, self.database, collection, config, *options]  # fmt: skip
         done = subprocess.run(command, input=documents, capture_output=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
 
@@ -179,6 +191,12 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[str]:
                       command=("redis-server", "--requirepass", PASSWORD, *append))  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def plain_redis() -> Iterator[str]:
+    command = ("redis-server", "--requirepass", PASSWORD)
+    yield from server("redis:8.0", "--read-only", "--tmpfs", "/tmp", "--volume", "/data", command=command)
+
+
 @pytest.fixture
 def redis(redis_server: str, tmp_path: Path) -> Database:
     found = Database("redis", redis_server, "", PASSWORD, "", tmp_path)
@@ -198,3 +216,29 @@ def mongo(mongo_server: str, tmp_path: Path) -> Database:
     found = Database("mongodb", mongo_server, "shop", PASSWORD, f"shop{secrets.token_hex(3)}", tmp_path)
     wait(lambda: found.connect().counts())
     return found
+
+
+TRIALS: list[dict[str, object]] = []
+COLUMNS = ("format", "letter", "fault", "trials", "quick", "full", "harmless", "birth")
+
+
+@pytest.fixture(scope="session")
+def trials() -> list[dict[str, object]]:
+    """Where the trials of damage are written down."""
+    return TRIALS
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the trials, and keep them as JSON."""
+    if not TRIALS:
+        return
+    rows = [[str(row.get(column, "")) for column in COLUMNS] for row in TRIALS]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    terminalreporter.section("damage seen: quick with a manifest, full without one, at birth")
+    for row in (COLUMNS, *rows):
+        terminalreporter.write_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+    number = max(int(str(row["trials"])) for row in TRIALS)
+    path = Path(__file__).parents[3] / "benchmarks" / "results" / f"trials-{number}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(TRIALS, indent=1) + "\n", encoding="utf-8")
+    terminalreporter.write_line(f"written to {path}")
