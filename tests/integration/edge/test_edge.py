@@ -497,8 +497,8 @@ def test_a_domain_that_does_not_lead_here(server: Server) -> None:
     domains = ["edge.example", "www.edge.example", "nowhere.example"]
     output = server.play("site.yml", check=False, edge_domains=domains)
     assert (
-        "certificate 'edge' (edge.example, www.edge.example, nowhere.example) was not issued; the old certificate goes on "
-        "being served. Refused by https://acme.test" in output
+        "certificate 'edge' (edge.example, www.edge.example, nowhere.example) was not issued; the old certificate goes "
+        "on being served. Refused by https://acme.test" in output
     )
     assert "the old certificate goes on being served" in output
     assert re.search(r"nowhere\.example: .*Suspect: its DNS record", output)
