@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration trials site sanity lint molecule bench grade docs testbed-up testbed-status testbed-down clean lock
+.PHONY: help setup demo test unit integration trials site sanity lint molecule bench grade grade-edge docs testbed-up testbed-status testbed-down clean lock
 
 # Of the servers that `molecule` builds. Ubuntu (noble) needs its package mirrors in reach.
 RELEASES ?= trixie bookworm
@@ -60,6 +60,9 @@ grade: setup ## The sample product's server, hardened by the strict profile, as 
 
 bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results
 	@benchmarks/converge.py
+
+grade-edge: setup ## The sample product's site, as testssl.sh and Mozilla's HTTP Observatory see it
+	@python -m tests.grade
 
 docs: setup ## Write docs/apps.md, docs/hardening.md and the documentation of validate_apps from their specifications
 	@python -m tools.document_apps
