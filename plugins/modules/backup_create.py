@@ -95,11 +95,14 @@ uploads:
   elements: str
 """
 
+from functools import partial
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import create
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
     NOT_VERIFIED,
@@ -107,6 +110,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     BackupError,
     describe,
 )
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.way_out import script
+from ansible_collections.mainstay.platform.plugins.module_utils.drill.configuration import configuration
 
 CREATE_OPTIONS = {
     "set": {"type": "str"},
@@ -138,7 +143,9 @@ def main() -> None:
     shared.be_polite()
     try:
         with shared.orderly_end():
-            made = create(job, ENGINES[job.engine], shared.connector(params), started)
+            known = configuration(job.app, params["container"], params["image"])
+            out = partial(script, user=params["user"], image=known.image, configuration=known.files)
+            made = create(job, ENGINES[job.engine], shared.connector(params), started, way_out=out)
     except BackupError as error:
         module.fail_json(msg=f"backup job '{job.name}': {error}")
     except OSError as error:
@@ -155,7 +162,10 @@ def main() -> None:
         size=sum(item["size"] for item in found),
         duration=round(sum(item["duration"] for item in found), 3),
         files=found,
-        uploads=[item["path"] for item in found] + [item["manifest"] for item in found],
+        uploads=sorted(
+            (str(item.path.parent / name) for item in made for name in manifests.names(item.manifest)),
+            key=lambda path: path.endswith(MANIFEST),
+        ),
     )
 
 

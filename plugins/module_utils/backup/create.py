@@ -147,10 +147,12 @@ def create(
     connect: Callable[[str], Engine],
     started: float | None = None,
     clock: Callable[[], float] = time.time,
+    way_out: Callable[[dict[str, Any]], str] | None = None,
 ) -> list[Made]:
     """Back up every piece of a job. ``connect`` makes the engine for one database.
 
-    ``started`` names the set, for several jobs that are one; it defaults to now.
+    ``started`` names the set, for several jobs that are one; it defaults to now. ``way_out`` makes of a manifest the
+    script that restores the backup without us.
 
     Raises BackupError when the job is being worked on already, there is no room, the dump fails or is bad. Nothing is
     left then that looks like a backup, and older backups are as they were.
@@ -172,7 +174,7 @@ def create(
         earlier = manifests_in(job.directory)
         names = file_names(job, parts, engines[0].suffix, started)
         return [
-            _piece(job, engine, part, name, started, earlier, clock)
+            _piece(job, engine, part, name, started, earlier, clock, way_out)
             for engine, part, name in zip(engines, parts, names, strict=True)
         ]
 
@@ -185,6 +187,7 @@ def _piece(
     started: float,
     earlier: list[dict[str, Any]],
     clock: Callable[[], float],
+    way_out: Callable[[dict[str, Any]], str] | None,
 ) -> Made:
     databases = [part] if part else list(job.databases)
     previous = next((item for item in reversed(earlier) if item.get("databases") == databases), None)
@@ -240,11 +243,18 @@ def _piece(
             plain=plain,
             compression=engine.compression,
         )
-        # The manifest goes first: a manifest without a backup is nothing, a backup without one would look like one.
-        with files.partial(job.directory, name + files.MANIFEST) as paper:
-            paper.write(manifests.dump(manifest).encode())
-            paper.close()
-            paper.commit()
+        # They go first: a manifest without a backup is nothing, a backup without one would look like one.
+        if way_out:
+            _paper(job.directory, name + files.WAY_OUT, way_out(manifest))
+            manifest["way_out"] = name + files.WAY_OUT
+        _paper(job.directory, name + files.MANIFEST, manifests.dump(manifest))
         file.commit()
     files.sync_directory(job.directory)
     return Made(job.directory / name, manifest)
+
+
+def _paper(directory: Path, name: str, text: str) -> None:
+    with files.partial(directory, name) as paper:
+        paper.write(text.encode())
+        paper.close()
+        paper.commit()

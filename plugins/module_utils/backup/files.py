@@ -18,6 +18,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 
 PARTIAL = ".partial"
 MANIFEST = ".manifest.json"
+WAY_OUT = ".restore.sh"
 CHUNK = 1 << 20
 POLL = 0.5
 
@@ -150,10 +151,11 @@ def private_directory(path: Path) -> None:
 
 
 def leftovers(directory: Path) -> list[Path]:
-    """What killed runs have left: partial files, and manifests whose backup never got its name."""
+    """What killed runs have left: partial files, and manifests and scripts whose backup never got its name."""
     if not directory.is_dir():
         return []
-    orphans = [path for path in directory.glob(f"*{MANIFEST}") if not backup_of(path).exists()]
+    papers = [path for end in (MANIFEST, WAY_OUT) for path in directory.glob(f"*{end}")]
+    orphans = [path for path in papers if not backup_of(path).exists()]
     return sorted([*directory.glob(f".*{PARTIAL}"), *orphans])
 
 
@@ -162,9 +164,9 @@ def manifest_of(path: Path) -> Path:
     return path.with_name(path.name + MANIFEST)
 
 
-def backup_of(manifest: Path) -> Path:
-    """The backup that a manifest describes."""
-    return manifest.with_name(manifest.name.removesuffix(MANIFEST))
+def backup_of(paper: Path) -> Path:
+    """The backup that a manifest or a script belongs to."""
+    return paper.with_name(paper.name.removesuffix(MANIFEST).removesuffix(WAY_OUT))
 
 
 @contextlib.contextmanager

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Source
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BackupError,
     Check,
@@ -110,6 +111,12 @@ def build(
             "checks": [check.as_dict() for check in checks],
         },
     }
+
+
+def names(manifest: Mapping[str, Any]) -> list[str]:
+    """The files of a backup in the order in which they are stored: the manifest last, for it says that all is there."""
+    way_out = [str(manifest["way_out"])] if manifest.get("way_out") else []
+    return [str(manifest["file"]), *way_out, str(manifest["file"]) + MANIFEST]
 
 
 def dump(manifest: Manifest) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import names
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention import Decision, Kept, Policy, plan
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
 
@@ -43,8 +43,7 @@ def remove_set(directory: Path, manifests: Sequence[Mapping[str, Any]], name: st
     gone = []
     for manifest in manifests:
         if manifest["set"] == name:
-            path = directory / manifest["file"]
-            for item in (path, files.manifest_of(path)):
+            for item in (directory / file for file in names(manifest)):
                 item.unlink(missing_ok=True)
                 gone.append(item)
     return gone

@@ -202,7 +202,7 @@ class Rehearsal:
         if self._docker.has(image):
             return
         login = next((item for item in self._options.registries if item["host"] == registry_of(image)), None)
-        words = ("pull", "--quiet", image)
+        words: tuple[str, ...] = ("pull", "--quiet", image)
         if login:
             config = self._folder / "docker"
             files.private_directory(config)

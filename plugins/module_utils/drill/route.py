@@ -14,6 +14,8 @@ PLACE, BESIDE = "place", "beside"
 # Engines that hold several databases, of which one can be beside another.
 NAMED = ("postgresql", "mysql", "mariadb", "mongodb")
 NEW = "{database}_{set}"
+SERVER_JOB, FILES = "server-state", "files"
+CERTIFICATES = "/etc/letsencrypt"
 
 
 def route(hosts: Mapping[str, Sequence[Mapping[str, Any]]], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,10 +81,39 @@ def _sources(with_app: list[str], hosts: list[str], app: str, to: str, source: s
     return {to: source or others[0]}
 
 
+def recovered(jobs: Iterable[Mapping[str, Any]], without: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """The jobs whose backups an empty server needs: databases that run on it, volumes, and of the server's own state
+    the certificates, which an authority gives out only so often. Everything else the inventory makes again.
+
+    Raises ValueError for names in ``without`` that no job has.
+    """
+    jobs, left_out = list(jobs), set(without)
+    if strange := sorted(left_out - {job["name"] for job in jobs}):
+        known = ", ".join(job["name"] for job in jobs) or "none"
+        raise ValueError(f"without: there is no job {', '.join(strange)}; there are {known}")
+    found = []
+    for job in jobs:
+        if job["name"] in left_out:
+            continue
+        if job["name"] == SERVER_JOB:
+            found.append({**job, "paths": [CERTIFICATES]})
+        elif job["engine"] == FILES or job.get("container"):
+            found.append(dict(job))
+    return found
+
+
 def told(
-    app: str, done: Sequence[Mapping[str, Any]], left_out: Sequence[str], paused: float | None, dry: bool
+    done: Sequence[Mapping[str, Any]],
+    app: str,
+    left_out: Sequence[str] = (),
+    paused: float | None = None,
+    dry: bool = False,
+    recovered: float | None = None,
 ) -> list[str]:
-    """What a restore has done or would do, and what to do next. ``done`` are the module's results, a piece each."""
+    """What a restore has done or would do, and what to do next. ``done`` are the module's results, a piece each.
+
+    ``paused`` and ``recovered`` are seconds: how long services stood still, how long a whole recovery took.
+    """
     rows: list[tuple[object, ...]] = []
     plan, undo = [], []
     for result in done:
@@ -103,6 +134,9 @@ def told(
         return [*lines, *plan, "Nothing was changed: this was a check."]
     if paused is not None:
         lines.append(f"The services of {app} stood still for {paused:.0f} s.")
+    if recovered is not None:
+        lines.append(f"The server runs again, after {recovered / 60:.1f} minutes.")
+        lines.append("Next: point its names to it, then ansible-playbook playbooks/backup.yml")
     if undo:
         lines += ["To have back what was there before:", *undo]
     return lines

@@ -59,7 +59,7 @@ def carry_out(store: Store, decisions: Iterable[Pruned], now: float) -> list[str
         if item.decision.keep:
             continue
         try:
-            for name in (*item.entry.papers, *item.entry.names):
+            for name in (*item.entry.papers, *item.entry.names, *item.entry.scripts):
                 store.remove(name)
         except BlobError as error:
             item.error = str(error)

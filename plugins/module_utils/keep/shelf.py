@@ -12,20 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST, WAY_OUT
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention import Kept
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK, BackupError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.stores import Store
 
 READERS = 8
+PAPERS = (MANIFEST, WAY_OUT)
 _SET = re.compile(r"-(?P<set>\d{8}-\d{6})(?=[.-])")
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One set of one job in one store. ``start`` is how its files begin (``pg-backup``), ``names`` are those of its
-    backups, ``papers`` of its manifests, with the folder; ``problem`` says why it is not whole."""
+    backups, ``papers`` of its manifests, ``scripts`` of what restores it without us, with the folder; ``problem`` says
+    why it is not whole."""
 
     store: str
     folder: str
@@ -36,6 +38,7 @@ class Entry:
     size: int
     manifests: tuple[Mapping[str, Any], ...] = ()
     problem: str = ""
+    scripts: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -102,17 +105,18 @@ def arrange(store: str, objects: Iterable[StoredObject]) -> list[Entry]:
             folder,
             key,
             start,
-            tuple(sorted(name for name in sizes if not name.endswith(MANIFEST))),
+            tuple(sorted(name for name in sizes if not name.endswith(PAPERS))),
             tuple(sorted(name for name in sizes if name.endswith(MANIFEST))),
-            sum(size for name, size in sizes.items() if not name.endswith(MANIFEST)),
+            sum(size for name, size in sizes.items() if not name.endswith(PAPERS)),
             problem=_unpaired(sizes),
+            scripts=tuple(sorted(name for name in sizes if name.endswith(WAY_OUT))),
         )
         for (key, folder, start), sizes in sorted(found.items())
     ]
 
 
 def _unpaired(names: Iterable[str]) -> str:
-    names = set(names)
+    names = {name for name in names if not name.endswith(WAY_OUT)}
     bare = sorted(name for name in names if not name.endswith(MANIFEST) and name + MANIFEST not in names)
     lost = sorted(name for name in names if name.endswith(MANIFEST) and name.removesuffix(MANIFEST) not in names)
     words = [f"{name.rpartition('/')[2]} has no manifest" for name in bare]

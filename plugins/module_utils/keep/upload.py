@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.catalogue import folder
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment, names
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import OVERWRITE_REFUSED, BlobError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.protection import Protection
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.stores import Store, open_store
@@ -46,16 +46,17 @@ def due(manifests: Sequence[Manifest], known: Mapping[str, Any]) -> list[tuple[M
     found: list[tuple[Manifest, str]] = []
     for key in sorted({item["set"] for item in manifests}, reverse=True):
         parts = [item for item in manifests if item["set"] == key]
-        found += [(item, item["file"]) for item in parts] + [(item, item["file"] + MANIFEST) for item in parts]
+        files = [(item, name) for item in parts for name in names(item)]
+        found += sorted(files, key=lambda pair: pair[1].endswith(MANIFEST))
     return [(item, name) for item, name in found if name not in done]
 
 
 def remember(known: Mapping[str, Any], manifests: Sequence[Manifest]) -> dict[str, Any]:
     """What to keep in mind of a store: nothing of files that are gone from the server, but when the newest set in it
     was begun (``newest``, seconds)."""
-    here = {name for item in manifests for name in (item["file"], item["file"] + MANIFEST)}
+    here = {name for item in manifests for name in names(item)}
     files, tried = ([name for name in known.get(key, []) if name in here] for key in ("files", "tried"))
-    lacking = {item["set"] for item in manifests if not {item["file"], item["file"] + MANIFEST} <= set(files)}
+    lacking = {item["set"] for item in manifests if not set(names(item)) <= set(files)}
     sets = sorted({item["set"] for item in manifests} - lacking)
     moments = [moment(item["started"]) for item in manifests if item["set"] in sets]
     newest = max([*moments, known.get("newest", 0)], default=0)

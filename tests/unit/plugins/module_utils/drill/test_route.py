@@ -103,7 +103,7 @@ def done(**more: Any) -> dict[str, Any]:
 
 
 def test_what_was_done_and_how_to_undo_it() -> None:
-    assert told("shop", [done(safety="/k/b.dump")], ["shop-cache"], 7.4, dry=False) == [
+    assert told([done(safety="/k/b.dump")], "shop", ["shop-cache"], 7.4) == [
         "job      set              from        into  holds   kept of before",
         "shop-db  20261121-020000  store near  shop  3 in 1  /k/b.dump",
         "shop-cache: left out, for of its engine nothing can be beside",
@@ -114,13 +114,40 @@ def test_what_was_done_and_how_to_undo_it() -> None:
 
 
 def test_what_would_be_done() -> None:
-    assert told("shop", [done(counts={"t": 1})], [], 0.0, dry=True) == [
+    assert told([done(counts={"t": 1})], "shop", [], 0.0, dry=True) == [
         "job      set              from        into  holds   kept of before",
         "shop-db  20261121-020000  store near  shop  3 in 1  -",
         "shop-db: verify",
         "shop-db: restore",
         "Nothing was changed: this was a check.",
     ]
+
+
+def test_a_recovery_says_how_long_it_took() -> None:
+    assert told([done()], "", recovered=312.0)[2:] == [
+        "The server runs again, after 5.2 minutes.",
+        "Next: point its names to it, then ansible-playbook playbooks/backup.yml",
+    ]
+
+
+RECOVERABLE = [
+    {"name": "shop-db", "engine": "postgresql", "container": "shop-data-db-1"},
+    {"name": "shop-managed", "engine": "mysql", "container": None, "host": "db.example"},
+    {"name": "shop-uploads", "engine": "files", "paths": ["/opt/app-data/shop/uploads"]},
+    {"name": "server-state", "engine": "files", "paths": ["/etc/letsencrypt", "/srv"]},
+]
+
+
+def test_a_server_needs_what_it_held_itself() -> None:
+    found = routes.recovered(RECOVERABLE)
+    assert [item["name"] for item in found] == ["shop-db", "shop-uploads", "server-state"]
+    assert found[-1]["paths"] == ["/etc/letsencrypt"]
+
+
+def test_a_job_can_be_left_out_if_it_is_one() -> None:
+    assert [item["name"] for item in routes.recovered(RECOVERABLE, ["shop-db"])] == ["shop-uploads", "server-state"]
+    with pytest.raises(ValueError, match="there is no job shop-dv; there are shop-db"):
+        routes.recovered(RECOVERABLE, ["shop-dv"])
 
 
 @pytest.mark.parametrize(

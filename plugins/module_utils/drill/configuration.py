@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an app is at the moment of a backup: its rendered projects without their secrets, and its database's image."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from ansible_collections.mainstay.platform.plugins.module_utils.release import state as states
+from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker
+from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError
+
+# Everything else in these folders is, or may hold, a secret.
+OPEN = ("compose.yml", "slot-blue.yml", "slot-green.yml", "images.yml", "release.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """``files`` of the app by name; ``image`` of the database with its digest, empty where nobody knows."""
+
+    files: dict[str, str]
+    image: str
+
+
+def configuration(
+    app: str,
+    container: str | None,
+    image: str | None,
+    srv: Path = Path("/srv"),
+    state: Path = states.FOLDER,
+    docker: Docker | None = None,
+) -> Configuration:
+    """Read it from the server. What is not there or cannot be read is left out: it must not hinder a backup."""
+    found = {}
+    folders = {"data": srv / app / "data"}
+    try:
+        serving = states.read(app, state)["serving"]
+    except ReleaseError:
+        serving = None
+    if serving:
+        folders["release"] = srv / app / "releases" / serving["id"]
+    for part, folder in folders.items():
+        for name in OPEN:
+            if (folder / name).is_file():
+                found[f"{part}/{name}"] = (folder / name).read_text(encoding="utf-8")
+    return Configuration(found, _image(container, image, docker or Docker()))
+
+
+def _image(container: str | None, image: str | None, docker: Docker) -> str:
+    """The image, pinned."""
+    try:
+        if container:
+            image = docker.must("inspect", "--format", "{{.Config.Image}}", container).strip()
+        return docker.pinned(image) if image else ""
+    except ReleaseError:
+        return image or ""
