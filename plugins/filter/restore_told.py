@@ -10,7 +10,7 @@ version_added: 0.1.0
 author: "Mainstay contributors (@mainstay-platform)"
 description:
   - Renders what M(mainstay.platform.backup_restore) has done, or would do, and the commands that come next.
-positional: _input, app, left_out, paused, dry
+positional: _input, app, left_out, paused, dry, recovered
 options:
   _input:
     description: Its results for the pieces that P(mainstay.platform.restore_pieces#filter) gave.
@@ -33,6 +33,9 @@ options:
     description: Whether it was check mode.
     type: bool
     default: false
+  recovered:
+    description: Seconds that the recovery of a whole server took; null for anything less.
+    type: float
 """
 
 EXAMPLES = r"""
@@ -48,21 +51,10 @@ _value:
   elements: str
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.drill.route import told
-
-
-def restore_told(
-    done: Sequence[Mapping[str, Any]],
-    app: str,
-    left_out: Sequence[str] = (),
-    paused: float | None = None,
-    dry: bool = False,
-) -> list[str]:
-    """The lines."""
-    return told(app, done, left_out, paused, dry)
 
 
 class FilterModule:
@@ -70,4 +62,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by its name."""
-        return {"restore_told": restore_told}
+        return {"restore_told": told}

@@ -120,7 +120,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup import mo
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import opened
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import manifest_of
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import moved, plan, restore
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import moved, narrowed, plan, restore
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     NOT_VERIFIED,
     OK,
@@ -167,6 +167,8 @@ def main() -> None:
             database = ""
         if manifest and job.engine == "mongodb" and database != own:
             manifest = moved(manifest, database)
+        if manifest and job.engine == "files" and params["paths"]:
+            manifest = narrowed(manifest, params["paths"])
         where = f"{job.engine} in {params['container'] or 'this host'}{f', database {database}' if database else ''}"
         with shared.orderly_end(), opened(path, params["identity"]) as content:
             agreed = plan(

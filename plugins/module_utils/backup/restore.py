@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,12 @@ def moved(manifest: Manifest, database: str) -> Manifest:
         return {f"{database}.{name.partition('.')[2]}": count for name, count in (counts or {}).items()}
 
     return {**manifest, "counts": named(manifest.get("counts")), "volatile": named(manifest.get("volatile"))}
+
+
+def narrowed(manifest: Manifest, paths: Sequence[str]) -> Manifest:
+    """The manifest of packed files of which only some paths go back. Its counts are named ``PATH files``."""
+    counts = {key: count for key, count in (manifest.get("counts") or {}).items() if key.rpartition(" ")[0] in paths}
+    return {**manifest, "counts": counts}
 
 
 def _keep(job: Job, kind: type[Engine], connect: Callable[[str], Engine], database: str) -> Made:
