@@ -209,3 +209,12 @@ def test_a_client_has_so_many_requests_under_way_and_no_more(server: Server) -> 
 def test_methods(server: Server) -> None:
     assert server.get("https://edge.example/", "-X", "TRACE")[0] == 405
     assert answers(server, b"CONNECT evil.example:443 HTTP/1.1\r\nHost: edge.example\r\n\r\n") in ([400], [405])
+
+
+def test_all_of_this_in_a_sandbox_and_no_worker_died(server: Server) -> None:
+    assert "exited on signal" not in server.shell("cat /var/log/nginx/error.log")
+    status = server.shell("cat /proc/$(cat /run/nginx.pid)/status")
+    assert re.search(r"^NoNewPrivs:\s*1$", status, re.M)
+    assert re.search(r"^Seccomp:\s*2$", status, re.M)
+    exposure = server.shell("systemd-analyze security nginx.service --no-pager").splitlines()[-1]
+    assert float(re.findall(r"[\d.]+", exposure.partition(":")[2])[0]) <= 2.6
