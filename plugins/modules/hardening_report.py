@@ -31,9 +31,6 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
     support: N/A
     details: It changes nothing.
-  action:
-    description: Indicates this has a corresponding action plugin so some parts run on the controller.
-    support: full
   platform:
     description: Target OS/families that can be operated against.
     support: full

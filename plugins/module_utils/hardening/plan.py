@@ -59,15 +59,15 @@ def plan(facts: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]
     known = {**facts, "ssh_users": options.get("ssh_users") or []}
     states = [(c, *_state(c, options, waivers, known)) for c in CONTROLS]
     on = [control for control, state, _why in states if state == "on"]
-    sshd = {
-        **{k: v for c in on for k, v in c.sshd.items()},
-        **{str(k): _word(v) for k, v in (options.get("ssh_options") or {}).items()},
-    }
+    # What the inventory says is taken as it is, and comes first.
+    wishes = {str(k): str(_word(v)) for k, v in (options.get("ssh_options") or {}).items() if v not in ("", None)}
+    ours = _sshd({k: v for c in on for k, v in c.sshd.items()}, known)
+    sshd = wishes | {k: v for k, v in ours.items() if k.lower() not in map(str.lower, wishes)}
     sysctl = {**{k: v for c in on for k, v in c.sysctl.items()}, **(options.get("sysctl") or {})}
     result: dict[str, Any] = {
         "on": [c.id for c in on],
         "notes": notes,
-        "sshd": {k: v for k, v in _sshd(sshd, known).items() if v not in ("", None)},
+        "sshd": sshd,
         "sysctl": sysctl,
         "packages": _unique(p for c in on for p in c.packages),
         "files": [_file(asdict(f)) for c in on for f in c.files],

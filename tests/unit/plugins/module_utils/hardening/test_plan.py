@@ -137,9 +137,11 @@ def test_sshd(facts, options, expected):
 
 
 def test_keywords_that_this_openssh_has_not_are_left_out():
-    result = made({"keywords": ["permitrootlogin", "maxauthtries"]}, ssh_users=["a"])["sshd"]
+    known = {"keywords": ["permitrootlogin", "maxauthtries"]}
+    result = made(known, ssh_users=["a"], ssh_options={"denyusers": "b", "maxauthtries": 3})["sshd"]
     assert "GSSAPIAuthentication" not in result
-    assert result["MaxAuthTries"] == "3"
+    assert "MaxAuthTries" not in result
+    assert (result["denyusers"], result["maxauthtries"]) == ("b", "3"), "what the inventory says is not"
     assert result["AllowUsers"] == "a"
 
 
