@@ -29,7 +29,7 @@ unit: setup ## Unit tests: offline, under a minute
 integration: setup ## Tests of modules and roles that need the test bed
 	@testbed/bed up
 	@testbed/images/build --all
-	@pytest tests/integration -q
+	@pytest tests/integration -n 2 --dist loadfile -q
 
 trials: setup ## Nightly: backups damaged in every way, TRIALS times a cell (200), as a table and as JSON in benchmarks/results
 	@testbed/images/build --all
