@@ -43,6 +43,17 @@ TROUBLES = {
         "nowhere.example: dns: DNS problem: NXDOMAIN looking up A for nowhere.example. "
         "Suspect: its DNS record: its A and AAAA records must lead to this server.",
     ),
+    "record not seen": (
+        CHALLENGE.format(type="dns", detail="DNS problem: NXDOMAIN looking up TXT for _acme-challenge.nowhere.example"),
+        "nowhere.example: dns: DNS problem: NXDOMAIN looking up TXT for _acme-challenge.nowhere.example. Suspect: "
+        "certbot_dns: the authority's resolver does not see the record that the plugin wrote (propagation_seconds?), "
+        "or the zone is served elsewhere.",
+    ),
+    "key refused by the name server": (
+        "Received response from server: NOTAUTH\n",
+        "Received response from server: NOTAUTH. Suspect: certbot_dns: its credentials, or a zone that they may not "
+        "change.",
+    ),
     "port 80 closed": (
         CHALLENGE.format(type="connection", detail="1.2.3.4: Fetching http://x: Timeout during connect."),
         "nowhere.example: connection: 1.2.3.4: Fetching http://x: Timeout during connect. Suspect: port 80 closed on "
