@@ -97,7 +97,8 @@ options:
     default: []
   compression:
     description:
-      - What dumps are packed with. V(auto) is zstd where the tools have it, gzip where not. Not for V(mongodb) and V(redis).
+      - What dumps are packed with. V(auto) is zstd where the tools have it, gzip where not. Not for V(mongodb) and
+        V(redis).
     type: str
     choices: [auto, zstd, gzip]
     default: auto

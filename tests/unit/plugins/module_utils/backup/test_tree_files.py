@@ -133,7 +133,7 @@ def test_a_producer_that_died(tree: Path, tmp_path: Path) -> None:
     """Fault i: the packer has closed its file in good order."""
     data = plain(tree, tmp_path)
     dice = random.Random(1)
-    for cut in (0, 512, 1024, len(data) // 1024 * 512, *(dice.randrange(len(data) - 10240) for _ in range(50))):
+    for cut in (0, 512, 1024, len(data) // 1024 * 512, *(dice.randrange(len(data) - 10240) for _each in range(50))):
         with pytest.raises(ArchiveError):
             walked(data[:cut])
 
@@ -162,7 +162,7 @@ def test_damage_is_seen(tree: Path, tmp_path: Path, fault: str) -> None:
     dumped(made, tmp_path / "x")
     good, findings = (tmp_path / "x").read_bytes(), made.examine(tmp_path / "x")
     dice = random.Random(fault)
-    for _ in range(20):
+    for _attempt in range(20):
         (tmp_path / "x").write_bytes(faults.FAULTS[fault](good, dice))
         found = made.examine(tmp_path / "x")
         # A field of gzip's header that means nothing to the content.
