@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter of fail2ban against the log format of nginx: what bans, and what does not."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROLES = Path(__file__).parents[5] / "roles"
+FILTER = (ROLES / "hardening/templates/fail2ban-filter.conf.j2").read_text()
+NGINX = (ROLES / "nginx/templates/nginx.conf.j2").read_text()
+FORMAT = "".join(re.findall(r"'(.*)'", re.search(r"log_format mainstay escape=json\n(.*?);\n", NGINX, re.DOTALL)[1]))
+VISIT = {
+    "time_iso8601": "2026-11-21T08:30:00+00:00", "request_id": "0af1", "remote_addr": "192.0.2.9",
+    "realip_remote_addr": "192.0.2.9", "host": "shop.example", "request_method": "GET", "mainstay_path": "/",
+    "status": "200", "body_bytes_sent": "0", "request_time": "0.000", "upstream_addr": "127.0.0.1:20011",
+    "upstream_status": "200", "upstream_response_time": "0.001", "server_protocol": "HTTP/1.1",
+    "ssl_protocol": "TLSv1.3", "http_user_agent": "Mozilla/5.0",
+}  # fmt: skip
+REFUSED = {"upstream_addr": "", "upstream_status": "", "upstream_response_time": ""}
+RULES = ("limits", "scanners", "bots", "logins")
+
+
+def line(**values):
+    """A line of the access log, as nginx escapes it."""
+    filled = {name: json.dumps(value)[1:-1] for name, value in {**VISIT, **values}.items()}
+    return re.sub(r"\$(\w+)", lambda match: filled[match[1]], FORMAT)
+
+
+def options():
+    parser = configparser.ConfigParser()
+    parser.optionxform = str
+    parser.read_string(FILTER)
+    return parser["Definition"]
+
+
+def found(rule, text, whole_key):
+    """The address that a rule finds. fail2ban cuts the date out, with its key or, in other versions, without."""
+    date = r'"time":"[^"]*"' if whole_key else r'(?<="time":")[^"]*'
+    patterns = options()[f"_{rule}"].replace("<HOST>", r"(?P<host>[0-9a-f:.]+)").splitlines()
+    matches = (re.search(pattern.strip(), re.sub(date, "", text, count=1)) for pattern in patterns)
+    return next((match["host"] for match in matches if match), None)
+
+
+CASES = [
+    pytest.param({}, [], id="a visitor"),
+    pytest.param({"status": "404", "mainstay_path": "/missing"}, [], id="a wrong address"),
+    pytest.param({"status": "429", **REFUSED}, ["limits"], id="limited by nginx"),
+    pytest.param({"status": "429", "upstream_status": "429"}, [], id="limited by an app"),
+    pytest.param({"status": "404", "mainstay_path": "/wp-login.php"}, ["scanners"], id="WordPress"),
+    pytest.param({"status": "404", "mainstay_path": "/api/.env"}, ["scanners"], id="a dot-file"),
+    pytest.param({"status": "200", "mainstay_path": "/wp-login.php"}, [], id="an app that has such a path"),
+    pytest.param({"status": "400", "mainstay_path": "/a/%2e%2e/%2e%2e/b"}, ["scanners"], id="a way out of the tree"),
+    pytest.param({"status": "444", "host": "192.0.2.1", **REFUSED}, [], id="a health check by address"),
+    pytest.param({"http_user_agent": "sqlmap/1.8"}, ["bots"], id="a tool that says so"),
+    pytest.param({"http_user_agent": "Googlebot/2.1"}, [], id="a search engine"),
+    pytest.param(
+        {"request_method": "POST", "mainstay_path": "/api/v1/auth/login", "status": "401"}, ["logins"],
+        id="a wrong password",
+    ),
+    pytest.param({"mainstay_path": "/api/v1/auth/me", "status": "401"}, [], id="a session that has ended"),
+    pytest.param(
+        {"mainstay_path": '/","client":"198.51.100.7","path":"/wp-login.php', "status": "404"}, ["scanners"],
+        id="somebody who would have another banned",
+    ),
+    pytest.param({"remote_addr": "2001:db8::9", "http_user_agent": "nikto"}, ["bots"], id="IPv6"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("whole_key", [True, False], ids=["date with its key", "date alone"])
+@pytest.mark.parametrize(("values", "expected"), CASES)
+def test_rules(values, expected, whole_key):
+    said = {rule: found(rule, line(**values), whole_key) for rule in RULES}
+    address = values.get("remote_addr", "192.0.2.9")
+    assert {rule: host for rule, host in said.items() if host} == dict.fromkeys(expected, address)
+
+
+def test_each_jail_has_its_rule():
+    jails = (ROLES / "hardening/templates/jail.local.j2").read_text()
+    assert set(re.findall(r"mainstay-nginx\[rule=(\w+)\]", jails)) == set(RULES)
+    assert {name for name in options() if re.fullmatch("_[a-z]+", name)} == {f"_{r}" for r in RULES} | {"_paths"}
