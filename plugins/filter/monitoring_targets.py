@@ -48,10 +48,15 @@ _value:
       elements: str
       sample: [shop.example]
     backups:
-      description: Jobs with the age in seconds that their newest backup may have.
+      description: Jobs with the age in seconds that their newest backup may have, and the app's C(rpo) if it has one.
       type: list
       elements: dict
-      sample: [{name: shop-db, app: shop, max_age: 93600}]
+      sample: [{name: shop-db, app: shop, max_age: 93600, rpo: 86400}]
+    recoveries:
+      description: Apps with an C(rto), in seconds.
+      type: list
+      elements: dict
+      sample: [{app: shop, rto: 900}]
 """
 
 from collections.abc import Callable

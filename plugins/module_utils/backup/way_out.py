@@ -245,7 +245,7 @@ def script(
     plain = manifest.get("plain") or {}
     database = next(iter(manifest.get("databases") or []), "")
     usage = " --directory DIRECTORY" if engine == "files" else " [--container NAME] [--database NAME] [--image IMAGE]"
-    needs = [*(["docker"] if engine != "files" else []), *(["age, for it is encrypted"] if plain else [])]
+    needs = [*(["docker"] if engine != "files" else []), *(["age (it is encrypted)"] if plain else [])]
     values = {
         "WHAT": f"{file}: {engine}{f' {database}' if database else ''} of {manifest['app']}, {manifest['started']}",
         "NEEDS": "".join(f", {word}" for word in needs),

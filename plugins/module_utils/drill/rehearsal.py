@@ -35,6 +35,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     overall,
     shorten,
 )
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import verify
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker, Project
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check as Question
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Gate
@@ -48,6 +49,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.messages
 from ansible_collections.mainstay.platform.plugins.module_utils.release.registry import key_of
 
 LABEL = "com.docker.compose.project"
+FILES = "files"
 ADDRESS = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
 
 
@@ -170,7 +172,10 @@ class Rehearsal:
         engines = []
         with self._step("restore"):
             for job in jobs:
-                engines += self._bring_back(job)
+                if job["engine"] == FILES:
+                    self._read(job)
+                else:
+                    engines += self._bring_back(job)
         with self._step("compare"):
             for job, database, manifest in engines:
                 self._compare(job, database, manifest)
@@ -242,6 +247,21 @@ class Rehearsal:
             self.outcome.checks.append(Check(f"{job['name']}: restored", OK, f"set {manifest['set']}, {path.name}"))
             done.append((job, database, manifest))
         return done
+
+    def _read(self, job: Mapping[str, Any]) -> None:
+        """Verify packed files to the last byte. They go nowhere: their paths are those of the real server."""
+        for name, key in zip(job["paths"], job["keys"], strict=True):
+            path = Path(name)
+            manifest = manifests.load(files.manifest_of(path))
+            self.outcome.sets[job["name"]] = manifest["set"]
+            engine = ENGINES[FILES](Target(Place(), timeout=self._options.timeout))
+            with opened(path, key) as found:
+                report = verify(path, engine, "full", manifest, now=time.time(), content=found)
+            if report.verdict != OK:
+                raise BackupError(f"{job['name']}: {path.name} is not good: {report.reasons}")
+            self.outcome.checks.append(Check(f"{job['name']}: files", OK, f"set {manifest['set']}, every byte decoded"))
+            reason = "not unpacked: the app runs on empty volumes here"
+            self.outcome.checks.append(Check(f"{job['name']}: restored", NOT_VERIFIED, reason, required=False))
 
     def _compare(self, job: Mapping[str, Any], database: str, manifest: manifests.Manifest) -> None:
         engine = self._connect(job)(database)

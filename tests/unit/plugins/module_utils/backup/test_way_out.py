@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script beside a backup, run by a plain shell. Real databases: tests/integration/wayback."""
+"""The script beside a backup, run by a plain shell, for packed files: those of databases need their servers."""
 
 from __future__ import annotations
 

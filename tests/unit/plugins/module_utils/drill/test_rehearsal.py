@@ -14,6 +14,9 @@ import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, create
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Target
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.tree_files import Files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import Findings
 from ansible_collections.mainstay.platform.plugins.module_utils.drill import rehearsal
 from ansible_collections.mainstay.platform.plugins.module_utils.drill.rehearsal import Options, Rehearsal, compared
@@ -217,6 +220,24 @@ def test_images_are_pulled_with_the_login_of_their_registry(shop: Shop) -> None:
     assert shop.drill().verdict == "ok"
     assert "pull --quiet postgres:17" in shop.docker.log
     assert "logged in to registry.example" in shop.docker.log
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["good", "damaged"])
+def test_packed_files_are_read_and_never_unpacked_onto_this_machine(shop: Shop, tmp_path: Path, damaged: bool) -> None:
+    uploads = tmp_path / "opt/uploads"
+    uploads.mkdir(parents=True)
+    (uploads / "a.txt").write_text("hello")
+    job = Job("shop-uploads", "shop", "uploads", "files", (), tmp_path / "packed", "uploads-backup", tmp_path)
+    made = create(job, Files, lambda _name: Files(Target(Place(), paths=(str(uploads),), compression="gzip")))[0]
+    (uploads / "a.txt").unlink()
+    if damaged:
+        made.path.write_bytes(made.path.read_bytes()[:-1] + b"x")
+    keys = {"name": "shop-uploads", "database": "uploads", "engine": "files", "keys": [""]}
+    drill = Rehearsal(PROJECT, shop.folder, shop.docker, Options())
+    done = drill.run(FILES, [{**keys, "paths": [str(made.path)]}])
+    assert list(uploads.iterdir()) == []
+    assert done.verdict == ("bad" if damaged else "ok")
+    assert "shop-uploads" in done.sets
 
 
 def test_the_server_that_makes_backups_is_no_judge(tmp_path: Path) -> None:
