@@ -21,7 +21,7 @@ setup: ## Install everything needed, into the checkout (and distribution package
 demo: setup ## A bare server becomes a running, backed-up, watched product, and is proven to be one
 	@testbed/demo
 
-test: setup lint unit site ## What CI runs: set-up, lint, unit, and the site on Debian 13 as seen from outside
+test: setup lint unit molecule ## What CI runs: set-up, lint, unit, and the whole site on Debian 13 and 12 as seen from outside
 
 unit: setup ## Unit tests: offline, under a minute
 	@pytest tests/unit -n 2 -q
