@@ -300,3 +300,35 @@ def test_files_and_directories() -> None:
 )
 def test_env_file(value: str, written: str) -> None:
     assert env_file({"X": value}) == written
+
+
+@pytest.mark.parametrize(("engine", "admin"), [("mysql", "mysqladmin"), ("mariadb", "mariadb-admin")])
+def test_mysql_and_mariadb(engine: str, admin: str) -> None:
+    """Root stays inside the container; no password is in the definition or on a command line."""
+    data = project({"0.databases.0.engine": engine, "0.databases.0.version": "11.8"})["data"]
+    got = compose(data)["services"]["db"]
+    assert got["image"] == f"{engine}:11.8"
+    assert got["environment"] == {
+        "MYSQL_USER": "shop",
+        "MYSQL_DATABASE": "shop",
+        "MYSQL_PASSWORD_FILE": "/run/secrets/db",
+        "MYSQL_ROOT_PASSWORD_FILE": "/run/secrets/db",
+        "MYSQL_ROOT_HOST": "localhost",
+    }
+    assert got["volumes"][0]["target"] == "/var/lib/mysql"
+    assert got["healthcheck"]["test"][1] == (
+        f'MYSQL_PWD="$$(cat /run/secrets/db)" {admin} --host=127.0.0.1 --user="$$MYSQL_USER" --silent ping'
+    )
+    assert PASSWORD not in str(compose(data))
+
+
+def test_a_database_elsewhere_has_no_container() -> None:
+    external = {"0.databases.0.external": "db.example.net", "0.databases.0.memory": None}
+    assert list(compose(project(external)["data"])["services"]) == ["cache"]
+    alone = project({**external, "0.databases.1": external_cache()})
+    assert (alone["data"], alone["networks"], alone["directories"]) == (None, [], [])
+    assert "networks" not in next(file["content"] for file in alone["files"] if file["dest"] == "slot-blue.yml")
+
+
+def external_cache() -> dict[str, object]:
+    return {"name": "cache", "engine": "redis", "version": "7", "external": "cache.example.net", "password": PASSWORD}
