@@ -137,7 +137,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.hardening import
 
 RECORD = Path("/var/lib/mainstay/hardening/system.json")
 RSA_KEY = Path("/etc/ssh/ssh_host_rsa_key")
-FIRST_USER, LAST_USER = 1000, 59999
+FIRST_USER = 1000
+LAST_USER = 59999
 
 
 def record() -> dict[str, Any]:

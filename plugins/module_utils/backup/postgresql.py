@@ -176,14 +176,11 @@ class PostgreSQL:
             note="rows were counted in the snapshot that was dumped",
         )
 
-    @contextlib.contextmanager
-    def _packing(self, write: Sink) -> Iterator[Sink]:
+    def _packing(self, write: Sink) -> contextlib.AbstractContextManager[Sink]:
         # pg_dump's own zstd has no checksum (a flipped bit decodes to wrong rows): that of the zstd program has one.
         if self.compression != packing.ZSTD:
-            yield write
-            return
-        with packing.packing(packing.ZSTD, write, self._target.timeout) as feed:
-            yield feed
+            return contextlib.nullcontext(write)
+        return packing.packing(packing.ZSTD, write, self._target.timeout)
 
     @contextlib.contextmanager
     def _archive(self, path: Path) -> Iterator[IO[bytes]]:
