@@ -8,9 +8,15 @@ short_description: Backup jobs of the apps' databases and volumes, and of the se
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
-  - Gives one job for each database and each volume whose backup is not switched off, and one named C(server-state).
+  - Gives one job for each database and each volume whose backup is not switched off.
   - The result holds the databases' passwords, so hand it on, never print it.
 positional: _input
+options:
+  encrypted:
+    description:
+      - Whether backups are encrypted. Only then there is a job C(server-state), for what it packs holds private keys.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mainstay.platform.apps
 """

@@ -15,6 +15,12 @@ description:
     A service is probed where its health path is reached through a route of its own. The age allowed is the
     longest time between two runs of the schedule and two hours more.
 positional: _input
+options:
+  encrypted:
+    description:
+      - Whether backups are encrypted, as for P(mainstay.platform.backups_jobs#filter).
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mainstay.platform.apps
 """

@@ -11,12 +11,12 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.module_utils.apps import ModelError, load
 
 
-def project(projection: Callable[[list[dict[str, Any]]], Any]) -> Callable[[Any], Any]:
+def project(projection: Callable[..., Any]) -> Callable[..., Any]:
     """Return a filter that loads ``apps`` and projects it; what is wrong with them becomes AnsibleFilterError."""
 
-    def apply(apps: Any) -> Any:
+    def apply(apps: Any, **options: Any) -> Any:
         try:
-            return projection(load(apps))
+            return projection(load(apps), **options)
         except ModelError as error:
             raise AnsibleFilterError("apps cannot be used:\n" + "\n".join(error.errors)) from None
 

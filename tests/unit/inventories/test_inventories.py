@@ -72,7 +72,7 @@ def test_apps_load(environment: str, mongo: str, databases: list[str]) -> None:
     known = variables(environment, mongo)
     (app,) = load(known["apps"], known["server"])
     assert [service["name"] for service in app["services"]] == ["frontend", "backend", "worker", "beat", "migrate"]
-    assert [job["database"] for job in backups_jobs([app])] == [*databases, "state"]
+    assert [job["database"] for job in backups_jobs([app], encrypted=True)] == [*databases, "state"]
     assert ("MONGO_URL" in app["secrets"]) is (mongo == "true")
 
 
@@ -82,7 +82,12 @@ def test_rows_of_the_seed() -> None:
     memory = {item["name"]: item["memory"] // 1024**2 for item in app["services"] + app["databases"]}
     rows = {"frontend": 256, "backend": 1024, "worker": 768, "beat": 512, "postgres": 512, "mongo": 512, "redis": 256}
     assert memory == rows | {"migrate": 256}
-    assert [job["schedule"][6:14] for job in backups_jobs([app])] == ["02:00:00", "02:15:00", "02:30:00", "03:15:00"]
+    assert [job["schedule"][6:14] for job in backups_jobs([app], encrypted=True)] == [
+        "02:00:00",
+        "02:15:00",
+        "02:30:00",
+        "03:15:00",
+    ]
     assert [database["version"] for database in app["databases"]] == ["16", "7", "7"]
     assert [limit["rate"] for limit in app["services"][1]["rate_limits"]] == ["10/s", "5/m", "2/h"]
 

@@ -20,17 +20,17 @@ STATE_SCHEDULE = "*-*-* 03:15:00 UTC"
 STATE_KEEP = 7
 
 
-def backups_jobs(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def backups_jobs(apps: list[dict[str, Any]], encrypted: bool = False) -> list[dict[str, Any]]:
     """Return a job for each database and volume whose backup is enabled, and one for the server's own state.
 
-    ``password`` is secret.
+    The latter holds private keys, so it is left out unless backups are ``encrypted``. ``password`` is secret.
     """
     jobs = []
     for app in apps:
         jobs += [_database(app, item) for item in app["databases"] if item["backup"]["enabled"]]
         once = {volume["name"]: volume for _path, volume in volumes(app)}
         jobs += [_volume(app, item) for item in once.values() if item["backup"]["enabled"]]
-    return [*jobs, _state()] if apps else []
+    return [*jobs, _state()] if apps and encrypted else jobs
 
 
 def _job(app: str, name: str, engine: str, prefix: str, backup: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ METRICS_LISTENER = "127.0.0.1:9080"
 SLACK = 2 * 3600
 
 
-def monitoring_targets(apps: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def monitoring_targets(apps: list[dict[str, Any]], encrypted: bool = False) -> dict[str, list[Any]]:
     """Return what to scrape, probe and watch the age of; ``max_age``, ``rpo`` and ``rto`` in seconds."""
     rpo = {app["name"]: app["rpo"] for app in apps}
     return {
@@ -35,7 +35,7 @@ def monitoring_targets(apps: list[dict[str, Any]]) -> dict[str, list[Any]]:
                 "max_age": longest_gap(job["schedule"]) + SLACK,
                 **({"rpo": rpo[job["app"]]} if rpo.get(job["app"]) else {}),
             }
-            for job in backups_jobs(apps)
+            for job in backups_jobs(apps, encrypted)
         ],
         "recoveries": [{"app": app["name"], "rto": app["rto"]} for app in apps if app["rto"]],
     }

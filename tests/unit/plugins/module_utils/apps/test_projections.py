@@ -169,7 +169,9 @@ def test_firewall(given: list[Any], expected: list[dict[str, Any]]) -> None:
 
 
 def test_backups() -> None:
-    assert backups_jobs(load(apps({"0.databases.1.backup": {"schedule": "00/6:00", "keep_local": 2}}))) == [
+    assert backups_jobs(
+        load(apps({"0.databases.1.backup": {"schedule": "00/6:00", "keep_local": 2}})), encrypted=True
+    ) == [
         {
             "name": "shop-db",
             "app": "shop",
@@ -246,7 +248,7 @@ def test_where_a_database_is(changes: dict[str, Any], expected: dict[str, Any]) 
 def test_a_volume_is_backed_up_once() -> None:
     volume = {"name": "up", "path": "/up", "backup": {"schedule": "Sun 03:30", "max_drop": 80}}
     jobs = backups_jobs(load(apps({"0.services.0.volumes": [volume], "0.services.1.volumes": [volume]})))
-    assert [job["name"] for job in jobs] == ["shop-db", "shop-cache", "shop-up", "server-state"]
+    assert [job["name"] for job in jobs] == ["shop-db", "shop-cache", "shop-up"]
     assert jobs[2] == {
         "name": "shop-up",
         "app": "shop",
@@ -262,8 +264,12 @@ def test_a_volume_is_backed_up_once() -> None:
 
 def test_a_backup_can_be_switched_off() -> None:
     loaded = load(apps({"0.databases.0.backup": {"enabled": False}}))
-    assert [job["name"] for job in backups_jobs(loaded)] == ["shop-cache", "server-state"]
-    assert [item["name"] for item in monitoring_targets(loaded)["backups"]] == ["shop-cache", "server-state"]
+    assert [job["name"] for job in backups_jobs(loaded)] == ["shop-cache"]
+    assert [job["name"] for job in backups_jobs(loaded, encrypted=True)] == ["shop-cache", "server-state"]
+    assert [item["name"] for item in monitoring_targets(loaded, encrypted=True)["backups"]] == [
+        "shop-cache",
+        "server-state",
+    ]
 
 
 def test_monitoring() -> None:
@@ -277,7 +283,6 @@ def test_monitoring() -> None:
         "backups": [
             {"name": "shop-db", "app": "shop", "max_age": 26 * 3600},
             {"name": "shop-cache", "app": "shop", "max_age": 74 * 3600},
-            {"name": "server-state", "app": "server", "max_age": 26 * 3600},
         ],
         "recoveries": [],
     }
@@ -288,7 +293,6 @@ def test_objectives_are_watched() -> None:
     assert targets["backups"] == [
         {"name": "shop-db", "app": "shop", "max_age": 26 * 3600, "rpo": 86400},
         {"name": "shop-cache", "app": "shop", "max_age": 26 * 3600, "rpo": 86400},
-        {"name": "server-state", "app": "server", "max_age": 26 * 3600},
     ]
     assert targets["recoveries"] == [{"app": "blog", "rto": 900}]
 
