@@ -376,7 +376,7 @@ def backups_key() -> None:
     path = SECRETS / "backups_identity"
     if not path.exists():
         identity = x25519.Identity.generate()
-        authority.write(SECRETS / "backups_recipient", f"{identity.to_public()}\n".encode())
+        authority.write(STATE / "backups_recipient", f"{identity.to_public()}\n".encode())
         authority.write(path, f"{identity}\n".encode())
 
 
