@@ -45,11 +45,16 @@ def decide(entries: Iterable[Entry], policy: Policy, now: float) -> list[Pruned]
     for entry in entries:
         jobs.setdefault((entry.folder, entry.start), {})[entry.set] = entry
     return [
-        Pruned(sets[item.set], item)
+        Pruned(sets[item.set], _judged(sets[item.set], item))
         for _job, sets in sorted(jobs.items())
         if any(entry.manifests for entry in sets.values())
         for item in plan((entry.kept() for entry in sets.values()), policy, now)
     ]
+
+
+def _judged(entry: Entry, decision: Decision) -> Decision:
+    """What no manifest tells of is not judged: a store that stumbles once must not cost a set that is proven."""
+    return Decision(entry.set, True, f"not judged: {entry.problem}") if entry.unread and not decision.keep else decision
 
 
 def carry_out(store: Store, decisions: Iterable[Pruned], now: float) -> list[str]:

@@ -27,7 +27,7 @@ _SET = re.compile(r"-(?P<set>\d{8}-\d{6})(?=[.-])")
 class Entry:
     """One set of one job in one store. ``start`` is how its files begin (``pg-backup``), ``names`` are those of its
     backups, ``papers`` of its manifests, ``scripts`` of what restores it without us, with the folder; ``problem`` says
-    why it is not whole."""
+    why it is not whole, ``unread`` that it may be, for a manifest could not be read."""
 
     store: str
     folder: str
@@ -39,6 +39,7 @@ class Entry:
     manifests: tuple[Mapping[str, Any], ...] = ()
     problem: str = ""
     scripts: tuple[str, ...] = ()
+    unread: bool = False
 
     @property
     def whole(self) -> bool:
@@ -125,16 +126,18 @@ def _unpaired(names: Iterable[str]) -> str:
 
 def filled(entry: Entry, papers: Sequence[bytes | Exception], sizes: Mapping[str, int]) -> Entry:
     """An entry with its manifests, in the order of its papers. What they promise is compared with what is there."""
-    good, wrong = [], [entry.problem] if entry.problem else []
+    good, wrong, unread = [], [entry.problem] if entry.problem else [], False
     for name, paper in zip(entry.papers, papers, strict=True):
         short = name.rpartition("/")[2]
         if isinstance(paper, Exception):
             wrong.append(f"{short} cannot be read: {paper}")
+            unread = True
             continue
         try:
             item = manifests.parse(paper.decode("utf-8", errors="replace"), short)
         except BackupError as error:
             wrong.append(str(error))
+            unread = True
             continue
         good.append(item)
         there = sizes.get(name.removesuffix(MANIFEST))
@@ -142,7 +145,7 @@ def filled(entry: Entry, papers: Sequence[bytes | Exception], sizes: Mapping[str
             wrong.append(f"{short} is the manifest of something else")
         elif there is not None and there != item["size"]:
             wrong.append(f"{item['file']} has {there} bytes, its manifest says {item['size']}")
-    return dataclasses.replace(entry, manifests=tuple(good), problem="; ".join(wrong))
+    return dataclasses.replace(entry, manifests=tuple(good), problem="; ".join(wrong), unread=unread)
 
 
 def look(store: Store, name: str, prefix: str = "", read: bool = True) -> list[Entry]:

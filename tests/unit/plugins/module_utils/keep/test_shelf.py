@@ -218,6 +218,22 @@ def test_jobs_are_pruned_each_for_itself() -> None:
     assert [item.decision.keep for item in pruned(shop, days=0)] == [True, True]
 
 
+@pytest.mark.parametrize("trouble", ["a read that fails", "a manifest of a newer kind"])
+def test_a_set_whose_manifest_cannot_be_read_stays(trouble: str) -> None:
+    shop = Shop()
+    old = "20261001-020000"
+    paper = shelve(shop, old) + ".manifest.json"
+    shelve(shop, C)
+    if trouble == "a read that fails":
+        shop.fails[f"read {paper}"] = (1, None)
+    else:
+        shop.objects[paper] = json.dumps({**json.loads(shop.objects[paper]), "format": 99}).encode()
+    decided = pruned(shop, days=30, monthly=3)[0].decision
+    assert decided.keep
+    assert decided.reason.startswith(f"not judged: pg-backup-{old}")
+    assert paper in shop.objects
+
+
 def test_what_is_not_ours_stays() -> None:
     shop = Shop()
     shelve(shop, C)
