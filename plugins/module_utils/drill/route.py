@@ -143,10 +143,19 @@ def told(
 
 
 def failure(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Message of a task that failed, and whether data is ``half_done``; ``result`` may be that of a loop."""
-    failed = [item for item in result.get("results") or [] if item.get("failed")]
-    last = failed[0] if failed else result
-    return {"msg": str(last.get("msg", "")).rstrip("."), "half_done": bool(last.get("half_done"))}
+    """Messages of a task that failed, and whether data is ``half_done``; ``result`` may be that of a loop.
+
+    A loop goes on behind a failure: where some of its pieces are restored and others are not, the app's data is of two
+    moments, which is half done as well. (In check mode nothing takes any time.)
+    """
+    results = result.get("results") or []
+    failed = [item for item in results if item.get("failed")]
+    mixed = bool(failed) and any(item.get("duration") for item in results if not item.get("failed"))
+    said = [str(item.get("msg", "")).rstrip(".") for item in failed or [result]]
+    return {
+        "msg": "; ".join(said),
+        "half_done": mixed or any(bool(item.get("half_done")) for item in failed or [result]),
+    }
 
 
 def pieces(came: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, Any]]:

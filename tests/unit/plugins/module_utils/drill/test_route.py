@@ -162,6 +162,26 @@ def test_a_job_can_be_left_out_if_it_is_one() -> None:
             {"msg": "x", "half_done": True},
             id="a loop",
         ),
+        pytest.param(
+            {"results": [{"failed": True, "msg": "x"}, {"failed": True, "msg": "y.", "half_done": True}]},
+            {"msg": "x; y", "half_done": True},
+            id="a loop, of which the second failure has changed something",
+        ),
+        pytest.param(
+            {"results": [{"failed": False, "duration": 1.2}, {"failed": True, "msg": "x", "half_done": False}]},
+            {"msg": "x", "half_done": True},
+            id="one database is restored, the next is as it was",
+        ),
+        pytest.param(
+            {"results": [{"failed": False, "duration": 0.0}, {"failed": True, "msg": "x", "half_done": False}]},
+            {"msg": "x", "half_done": False},
+            id="check mode",
+        ),
+        pytest.param(
+            {"results": [{"failed": True, "msg": "x", "half_done": False}]},
+            {"msg": "x", "half_done": False},
+            id="nothing has changed",
+        ),
     ],
 )
 def test_what_went_wrong(result: dict[str, Any], expected: dict[str, Any]) -> None:
