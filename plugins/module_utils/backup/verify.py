@@ -25,8 +25,6 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     shorten,
 )
 
-LEVELS = ("quick", "full")
-
 
 @dataclasses.dataclass
 class Report:

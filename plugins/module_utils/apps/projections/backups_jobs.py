@@ -14,7 +14,7 @@ DATA = "/opt/app-data"
 # What makes this server this one, and cannot be made again from the inventory alone: certificates and their account,
 # which release serves, the rendered projects with their environment, the proxy's configuration.
 STATE = ("/etc/letsencrypt", "/etc/nginx", "/srv", "/var/lib/mainstay")
-# Credentials that open more than this server, and what every run makes anew.
+# What every run makes anew.
 STATE_EXCLUDE = ("/var/lib/mainstay/backups/*.lock",)
 STATE_SCHEDULE = "*-*-* 03:15:00 UTC"
 STATE_KEEP = 7
