@@ -36,6 +36,8 @@ class ActionModule(ActionBase):
         if not reason and not ended.get("failed"):
             result["proven"] = self._by_ssh()
             return result
+        if ended.get("undone"):
+            return {**result, "failed": True, "changed": False, "msg": ended["msg"]}
         seconds = self._task.args.get("second_chance", 60)
         undone = (
             f"the server does it by itself within {seconds} s" if ended.get("failed") else "all was put back as it was"

@@ -192,6 +192,18 @@ def disarm(module: AnsibleModule) -> None:
     shutil.rmtree(access.KEPT, ignore_errors=True)
 
 
+def confirm(module: AnsibleModule) -> None:
+    """Stop the timer and give up what was kept. Fails where the timer was faster: all is as it was then."""
+    module.run_command(["systemctl", "stop", f"{access.UNIT}.timer"])
+    if (access.KEPT / access.UNDONE).exists():
+        module.fail_json(
+            msg=f"The change of SSH and firewall was not confirmed within {module.params['second_chance']} s, so the "
+            "server has put everything back: run this again when the server is less busy",
+            undone=True,
+        )
+    disarm(module)
+
+
 def undo(module: AnsibleModule) -> None:
     """Put back what was kept, now."""
     run(module, ["/bin/sh", str(access.KEPT / "undo.sh")])
@@ -257,7 +269,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.params["step"] != "settle":
-        (disarm if module.params["step"] == "confirm" else undo)(module)
+        (confirm if module.params["step"] == "confirm" else undo)(module)
         module.exit_json(changed=False)
 
     allowed, errors = ufw.sources(module.params["ssh_allowed_sources"], "ssh_allowed_sources")

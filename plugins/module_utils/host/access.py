@@ -11,6 +11,7 @@ MARK = "# Managed by Mainstay (role hardening)"
 STATE = Path("/var/lib/mainstay/hardening")
 KEPT = STATE / "second-chance"
 ORIGINAL = STATE / "sshd_config.original"
+UNDONE = "undone"
 UNIT = "mainstay-second-chance"
 FILES = tuple(
     map(
@@ -38,6 +39,8 @@ def undo_script() -> str:
         "# What was there before the last change of SSH or firewall, for when nobody comes in any more.",
     ]
     lines.append('cd "$(dirname "$0")" || exit 1')
+    # Whoever confirms too late must learn of it.
+    lines.append(f": > {UNDONE}")
     for path in FILES:
         name, place = shlex.quote(kept_name(path)), shlex.quote(str(path))
         lines.append(f"if [ -e {name} ]; then cp -p {name} {place}; fi")

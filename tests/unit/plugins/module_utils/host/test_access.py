@@ -38,3 +38,4 @@ def test_the_script_puts_everything_back(tmp_path, monkeypatch, enabled, expecte
     subprocess.run(["/bin/sh", kept / "undo.sh"], check=True, capture_output=True)
     assert {place.read_text() for path, place in places.items() if path.name != "ufw.conf"} == {"old\n"}
     assert (tmp_path / "calls").read_text().splitlines() == expected
+    assert (kept / access.UNDONE).exists()
