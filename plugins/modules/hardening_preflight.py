@@ -17,7 +17,8 @@ description:
     with every reason at once, when hardening the server would end the operator's access to it.
   - Refused are an allow-list without the operator's own address, a user without any key while password logins are
     about to be switched off, a list of users without the operator, and a root login forbidden to an operator who is
-    root. So are addresses, networks and ports that are none.
+    root. So are addresses, networks and ports that are none, and an C(/etc/ssh/sshd_config) with C(Match) blocks, which
+    would be lost with it.
   - Changes nothing. Without an SSH session (a local or container connection) there is nobody to lock out.
 options:
   ssh_allowed_sources:
@@ -134,6 +135,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.host import access, ssh, ufw
 
+SSHD_CONFIG = Path("/etc/ssh/sshd_config")
 KINDS = ("kex", "cipher", "mac", "HostKeyAlgorithms")
 TIME_DAEMONS = ("chronyd", "ntpd", "ntpsec", "openntpd")
 
@@ -209,6 +211,12 @@ def main() -> None:
 
     sshd = module.get_bin_path("sshd", opt_dirs=["/usr/sbin"])
     settings = effective(module, sshd, session) if sshd else {}
+    config = SSHD_CONFIG.read_text(errors="replace") if sshd and SSHD_CONFIG.exists() else ""
+    if access.MARK not in config and (blocks := ssh.conditional(config)):
+        errors.append(
+            f"{SSHD_CONFIG} is about to be replaced, and has '{blocks[0]}': move its Match blocks into a file in "
+            f"{SSHD_CONFIG}.d, which stays in force, so that nobody gets more than they have"
+        )
     has_key = user_has_key(session, settings) if session and sshd else True
     errors += ssh.check(session, allowed, has_key, module.params["ssh_options"], module.params["ssh_users"])
     if errors:
@@ -217,8 +225,8 @@ def main() -> None:
             errors=errors,
         )
 
-    # The distribution's own, where ours has taken its place.
-    own = effective(module, sshd, session, access.ORIGINAL) if sshd and access.ORIGINAL.exists() else settings
+    # The distribution's own, where ours has taken its place; of everybody: what is said of some stays in sshd_config.d.
+    own = effective(module, sshd, None, access.ORIGINAL if access.ORIGINAL.exists() else None) if sshd else {}
     # In a container the engine mounts /tmp.
     virtual = module.get_bin_path("systemd-detect-virt")
     container = bool(virtual) and module.run_command([virtual, "--quiet", "--container"])[0] == 0

@@ -16,7 +16,7 @@ KEPT = (
     *("Port", "AddressFamily", "ListenAddress", "HostKey", "HostCertificate", "TrustedUserCAKeys", "RevokedKeys"),
     *("AuthorizedKeysFile", "AuthorizedKeysCommand", "AuthorizedKeysCommandUser"),
     *("AuthorizedPrincipalsFile", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsCommandUser"),
-    *("AllowUsers", "AllowGroups", "DenyUsers", "DenyGroups"),
+    *("AllowUsers", "AllowGroups", "DenyUsers", "DenyGroups", "AuthenticationMethods"),
 )
 
 
@@ -64,6 +64,11 @@ def kept(effective: Mapping[str, Sequence[str]]) -> list[str]:
         if value not in ("", "none", "any")
         and not (name == "ListenAddress" and value.startswith(("0.0.0.0:", "[::]:")))
     ]
+
+
+def conditional(config: str) -> list[str]:
+    """Return the ``Match`` lines of an sshd_config: what is under them may be all that confines a user."""
+    return [line.strip() for line in config.splitlines() if re.match(r"\s*match[\s=]", line, re.IGNORECASE)]
 
 
 def key_files(effective: Mapping[str, Sequence[str]], user: str, home: str, uid: int) -> list[str]:

@@ -71,10 +71,32 @@ def test_parse_effective_keeps_every_port():
             ["TrustedUserCAKeys /etc/ssh/ca.pub", "AllowUsers a", "AllowUsers b"],
             id="who comes in, and no more",
         ),
+        pytest.param("authenticationmethods any\n", [], id="any method"),
+        pytest.param(
+            "authenticationmethods publickey,keyboard-interactive\n",
+            ["AuthenticationMethods publickey,keyboard-interactive"],
+            id="a second factor",
+        ),
     ],
 )
 def test_kept(lines, expected):
     assert ssh.kept(ssh.parse_effective(lines)) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param("# Example\n#Match User anoncvs\n#\tForceCommand cvs server\n", [], id="a comment"),
+        pytest.param("UsePAM yes\nMatchless x\n", [], id="none"),
+        pytest.param(
+            "UsePAM yes\nMatch Group sftponly\n  ForceCommand internal-sftp\nmatch\tall\n",
+            ["Match Group sftponly", "match\tall"],
+            id="blocks",
+        ),
+    ],
+)
+def test_conditional(config, expected):
+    assert ssh.conditional(config) == expected
 
 
 @pytest.mark.parametrize(
