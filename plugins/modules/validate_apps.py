@@ -201,7 +201,8 @@ options:
             suboptions:
               path:
                 description:
-                  - Path that answers 2xx when the service is well. Needs C(port). Either this or C(command).
+                  - Path that answers 2xx or 3xx when the service is well. Needs C(port). Either this
+                    or C(command).
                 type: str
               command:
                 description:

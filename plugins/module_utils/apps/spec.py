@@ -132,7 +132,7 @@ HEALTH = Struct(
         Field(
             "path",
             URL_PATH,
-            "Path that answers 2xx when the service is well. Needs C(port). Either this or C(command).",
+            "Path that answers 2xx or 3xx when the service is well. Needs C(port). Either this or C(command).",
             example="/api/health",
         ),
         Field(
