@@ -23,6 +23,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     BackupError,
     Check,
     Findings,
+    HalfDoneError,
 )
 
 FILES, BYTES = "files", "bytes"
@@ -257,7 +258,8 @@ class Files:
                 self._put_back(path, root)
             except (BackupError, OSError) as error:
                 said = f"{', '.join(done)} restored, {root} and what follows not" if done else "nothing was restored"
-                raise BackupError(f"{said}; run it again when the cause is gone: {error}") from error
+                kind = HalfDoneError if done or isinstance(error, HalfDoneError) else BackupError
+                raise kind(f"{said}; run it again when the cause is gone: {error}") from error
             done.append(root)
 
     def _put_back(self, path: Path, root: str) -> None:
@@ -268,6 +270,7 @@ class Files:
         stage, old = folder / f"{STAGE}-{place.name}", folder / f"{OLD}-{place.name}"
         if not mounted and old.exists() and not os.path.lexists(place):
             old.rename(place)
+        self._carry_over(old, place)
         for leftover in (stage, old):
             _remove(leftover)
         try:
@@ -287,18 +290,38 @@ class Files:
                 if os.path.lexists(place):
                     place.rename(old)
                 new.rename(place)
+            self._carry_over(old, place)
         finally:
             _remove(stage)
         _remove(old)
 
+    def _carry_over(self, old: Path, place: Path) -> None:
+        """Bring what backups leave out back from what was there: no copy of it is anywhere."""
+        folders = [Path()] if self._target.exclude and old.is_dir() and not old.is_symlink() else []
+        try:
+            while folders:
+                folder = folders.pop()
+                for item in list(os.scandir(old / folder)):
+                    inside = folder / item.name
+                    if not self._excluded(str(place / inside)):
+                        folders += [inside] if item.is_dir(follow_symlinks=False) else []
+                    elif not os.path.lexists(place / inside):
+                        (place / folder).mkdir(parents=True, exist_ok=True)
+                        (old / inside).rename(place / inside)
+        except OSError as error:
+            raise HalfDoneError(f"what backups leave out of {place} is in {old}: {error}") from error
+
 
 def _exchange(place: Path, new: Path, old: Path, keep: tuple[str, ...]) -> None:
-    """Exchange what is in a folder that cannot be renamed."""
+    """Exchange what is in a folder that cannot be renamed. Raises HalfDoneError where that breaks off."""
     old.mkdir(mode=0o700)
-    for item in [item for item in place.iterdir() if item.name not in keep]:
-        item.rename(old / item.name)
-    for item in list(new.iterdir()):
-        item.rename(place / item.name)
+    try:
+        for item in [item for item in place.iterdir() if item.name not in keep]:
+            item.rename(old / item.name)
+        for item in list(new.iterdir()):
+            item.rename(place / item.name)
+    except OSError as error:
+        raise HalfDoneError(f"{error}; what was there is in {old}") from error
     info = new.stat()
     os.chown(place, info.st_uid, info.st_gid)
     shutil.copystat(new, place)

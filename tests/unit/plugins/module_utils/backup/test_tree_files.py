@@ -15,7 +15,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.create im
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Target
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.tree_files import ArchiveError, Files
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError, HalfDoneError
 
 from tests.unit.plugins.module_utils.backup import faults
 
@@ -193,6 +193,48 @@ def test_a_restore_that_was_cut_off_is_made_up_for(tree: Path, tmp_path: Path) -
     made.restore(tmp_path / "x")
     assert listing(tree) == before
     assert sorted(path.name for path in tree.parent.iterdir()) == [tree.name]
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_backups_leave_out_outlives_a_restore(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: bool, interrupted: bool
+) -> None:
+    """No backup has it, not even the one that is made before a restore."""
+    made = engine(tree, exclude=(f"{tree}/videos", "*.raw"))
+    (tree / "videos" / "deep").mkdir(parents=True)
+    (tree / "videos" / "deep" / "film").write_bytes(b"film")
+    (tree / "empty" / "one.raw").write_bytes(b"raw")
+    dumped(made, tmp_path / "x")
+    before = listing(tree)
+    (tree / "later").write_bytes(b"new")
+    monkeypatch.setattr(os.path, "ismount", lambda path: mounted and Path(path) == tree)
+    if interrupted:
+        # Killed when what has come was in place, and what was there was not all brought back.
+        old = (tree if mounted else tree.parent) / f"{tree_files.OLD}-{tree.name}"
+        (old / "empty").mkdir(parents=True)
+        (tree / "videos").rename(old / "videos")
+        (tree / "empty" / "one.raw").rename(old / "empty" / "one.raw")
+    made.restore(tmp_path / "x")
+    assert listing(tree) == before
+    assert sorted(path.name for path in tree.parent.iterdir()) == [tree.name]
+
+
+def test_one_path_is_restored_and_the_next_is_not(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tree.with_name("zoo")
+    other.mkdir()
+    made = engine(tree, other)
+    dumped(made, tmp_path / "x")
+    put_back = Files._put_back
+
+    def once(self: Files, path: Path, root: str) -> None:
+        if root == str(other):
+            raise OSError("full")
+        put_back(self, path, root)
+
+    monkeypatch.setattr(Files, "_put_back", once)
+    with pytest.raises(HalfDoneError, match=f"{tree} restored, {other} and what follows not"):
+        made.restore(tmp_path / "x")
 
 
 def test_as_a_backup(tree: Path, tmp_path: Path) -> None:
