@@ -28,10 +28,13 @@ class Pause:
 
     def running(self) -> list[str]:
         """The services that run now."""
+        return self._services()
+
+    def _services(self, *options: str) -> list[str]:
         names: set[str] = set()
         for slot in SLOTS:
             project = f"label=com.docker.compose.project={self._app}-{slot}"
-            out = self._host.run(["docker", "ps", "--filter", project, "--format", "{{.Names}}"], timeout=60)
+            out = self._host.run(["docker", "ps", "--filter", project, "--format", "{{.Names}}", *options], timeout=60)
             names |= set(out.split())
         return sorted(names)
 
@@ -51,8 +54,16 @@ class Pause:
         self._host.run(["docker", "stop", *names], timeout=600)
 
     def start(self, names: list[str], timeout: float) -> None:
-        """Start these services and wait until they are up, and healthy where they say so."""
+        """Start these services and wait until they are up, and healthy where they say so.
+
+        Those that a release has removed since they were stopped are forgotten: others serve in their place.
+        """
         if not names:
+            return
+        there = self._services("--all")
+        names = [name for name in names if name in there]
+        if not names:
+            self._memory.unlink(missing_ok=True)
             return
         self._host.run(["docker", "start", *names], timeout=600)
         deadline = time.monotonic() + timeout

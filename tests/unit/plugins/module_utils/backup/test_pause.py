@@ -15,9 +15,14 @@ cd "$(dirname "$0")/containers" || exit 1
 echo "$@" >> ../calls
 verb=$1; shift
 case $verb in
-    ps) project=${2#label=com.docker.compose.project=}; grep -lE "^running" "$project"-* 2>/dev/null; true ;;
+    ps)
+        project=${2#label=com.docker.compose.project=}
+        case "$*" in *--all*) any=. ;; *) any=^running ;; esac
+        grep -lE "$any" "$project"-* 2>/dev/null; true ;;
     stop) for name; do echo exited > "$name"; done ;;
-    start) for name; do echo "running $([ -f "$name.broken" ] && echo unhealthy || echo healthy)" > "$name"; done ;;
+    start)
+        for name; do [ -e "$name" ] || { echo "No such container: $name" >&2; exit 1; }; done
+        for name; do echo "running $([ -f "$name.broken" ] && echo unhealthy || echo healthy)" > "$name"; done ;;
     inspect) shift 2; for name; do printf '/%s\\t%s\\n' "$name" "$(cat "$name")"; done ;;
 esac
 """
@@ -67,6 +72,18 @@ def test_services_that_do_not_become_healthy_are_named_and_remembered(containers
     with pytest.raises(BackupError, match=r"not healthy after 0 s: shop-blue-web-1 \(running unhealthy\)"):
         pause.start(pause.remembered(), 0)
     assert "shop-blue-web-1" in pause.remembered()
+
+
+@pytest.mark.parametrize("gone", [["web"], ["web", "worker"]], ids=["one", "all"])
+def test_services_that_a_release_has_removed_meanwhile(containers: Path, tmp_path: Path, gone: list[str]) -> None:
+    pause = Pause("shop", tmp_path / "state")
+    pause.stop(pause.running())
+    for name in gone:
+        (containers / f"shop-blue-{name}-1").unlink()
+    left = [name for name in ("web", "worker") if name not in gone]
+    pause.start(pause.remembered(), 5)
+    assert pause.running() == [f"shop-blue-{name}-1" for name in left]
+    assert pause.remembered() == []
 
 
 def test_nothing_runs(containers: Path, tmp_path: Path) -> None:
