@@ -392,11 +392,13 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "accounts-passwords", "Passwords age, and are hashed slowly",
-        "For accounts that have one, at the console.",
+        "For accounts that have one, at the console. Logins by key go on: without this, accounts made from now on would"
+        " be shut out after a year and a month, even those that have no password to change.",
         edits=(
             _login_defs("PASS_MAX_DAYS", 365), _login_defs("PASS_MIN_DAYS", 1), _login_defs("PASS_WARN_AGE", 7),
             _login_defs("SHA_CRYPT_MIN_ROUNDS", 65536), _login_defs("SHA_CRYPT_MAX_ROUNDS", 65536),
             _login_defs("YESCRYPT_COST_FACTOR", 7), Edit("/etc/default/useradd", r"INACTIVE=", "INACTIVE=30"),
+            Edit("/etc/pam.d/common-account", r"account\s+\[[^]]*\]\s+pam_unix\.so\b", "+no_pass_expiry"),
         ),
     ),
     Control(

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.hardening import edits
+from ansible_collections.mainstay.platform.plugins.module_utils.hardening.controls import BY_ID
 
 PAM = "# auth\nauth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\t\t\tpam_deny.so\n"
+ACCOUNT = "account\t[success=1 new_authtok_reqd=done default=ignore]\tpam_unix.so\naccount\trequisite\tpam_deny.so\n"
 UNIX = r"auth\s+\S+(?: \S+\])?\s+pam_unix\.so"
 
 
@@ -28,6 +32,10 @@ CASES = [
                  "unlock_time = 1\nroot_unlock_time = 9\n", id="no other name's end"),
     pytest.param(PAM, edit(UNIX, "-nullok"), PAM.replace(" nullok", ""), id="a word away"),
     pytest.param(PAM, edit(UNIX, "+rounds=11"), PAM.replace("nullok", "nullok rounds=11"), id="a word more"),
+    *(
+        pytest.param(ACCOUNT, asdict(change), ACCOUNT.replace("unix.so", "unix.so no_pass_expiry"), id="of accounts")
+        for change in BY_ID["accounts-passwords"].edits if change.path == "/etc/pam.d/common-account"
+    ),
     pytest.param("Debian 13 \\n \\l\n\n", edit("", "Keep out."), "Keep out.\n", id="the whole file"),
 ]  # fmt: skip
 
