@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
     """Collect by ``server_info``, print once."""
 
     _requires_connection = True
-    _VALID_ARGS = frozenset(("apps", "next"))
+    _VALID_ARGS = frozenset(("apps",))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the server, print its picture, return it as ``summary``."""
@@ -45,9 +45,6 @@ class ActionModule(ActionBase):
             return result | info
         host = (task_vars or {}).get("inventory_hostname", "server")
         text = summary.render(host, info, time.time(), apps)
-        offered = [(item["command"], item["purpose"]) for item in self._task.args.get("next") or []]
-        if offered:
-            text += "\n" + summary.next_commands(offered)
         Display().display("\n" + text + "\n")
         result.update(changed=False, summary=text)
         return result

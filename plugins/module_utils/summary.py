@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text that ends a playbook: what a server runs, in aligned columns, and the next commands to type."""
+"""Text that ends a playbook: what a server runs, in aligned columns."""
 
 from __future__ import annotations
 
@@ -107,8 +107,3 @@ def render(host: str, info: Mapping[str, Any], now: float, apps: Sequence[Mappin
     down = [f"down: {name}" for name in targets.get("down", [])]
     lines += _section("Monitoring", table([(watched,), *((line,) for line in down)]), "")
     return "\n".join(lines)
-
-
-def next_commands(commands: Sequence[tuple[str, str]]) -> str:
-    """The commands that make sense now, each with what it does."""
-    return "\n".join(["", "Next", *table((command, f"# {purpose}") for command, purpose in commands)])

@@ -8,8 +8,7 @@ module: summary
 short_description: End a playbook with a picture of the server
 version_added: 0.1.0
 description:
-  - Asks M(mainstay.platform.server_info) what the server runs and prints it in aligned columns,
-    with the next commands to type.
+  - Asks M(mainstay.platform.server_info) what the server runs and prints it in aligned columns.
   - Prints once per server and changes nothing.
 author:
   - Mainstay contributors (@mainstay-platform)
@@ -19,20 +18,6 @@ options:
     type: list
     elements: dict
     required: true
-  next:
-    description: Commands to offer, each with what it does.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      command:
-        description: What to type.
-        type: str
-        required: true
-      purpose:
-        description: What it does.
-        type: str
-        required: true
 extends_documentation_fragment:
   - mainstay.platform.attributes.read_only
 seealso:
