@@ -86,7 +86,7 @@ def main() -> None:
             decisions = decide(entries, retention.parse(settings.get("keep")), now)
             sets.extend(decisions)
             if not module.check_mode:
-                unfinished.extend(carry_out(store, decisions, now))
+                unfinished.extend(carry_out(store, decisions, now, shared.root(settings)))
 
         told.append(shared.tried(settings, work)[1])
     going = [item for item in sets if (not item.decision.keep if module.check_mode else item.removed)]

@@ -196,10 +196,10 @@ class S3Store:
             return "the legal hold on it is lifted"
         return f"{until.astimezone(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC" if until else ""
 
-    def remove_unfinished(self, before: datetime.datetime) -> Sequence[str]:
+    def remove_unfinished(self, before: datetime.datetime, prefix: str = "") -> Sequence[str]:
         """Remove uploads in parts that were begun before a moment and never completed. Returns their names."""
         gone = []
-        for item in self._uploads(""):
+        for item in self._uploads(prefix):
             if item.get("Initiated") and item["Initiated"] < before:
                 arguments = {"Bucket": self.bucket, "Key": item["Key"], "UploadId": item["UploadId"]}
                 self._call(f"remove what was begun of '{item['Key']}'", self._sdk.abort_multipart_upload, **arguments)

@@ -119,9 +119,9 @@ class Store:
         """Remove an object, with all its parts."""
         catalogue.remove(self._fresh(), self.prefix + name)
 
-    def remove_unfinished(self, before: datetime.datetime) -> Sequence[str]:
+    def remove_unfinished(self, before: datetime.datetime, prefix: str = "") -> Sequence[str]:
         """Remove uploads in parts that were begun before a moment and never completed. Returns their names."""
-        begun = catalogue.survey(self._fresh(), self.prefix)[1]
+        begun = catalogue.survey(self._fresh(), self.prefix + prefix)[1]
         stale = [item for item in begun if item.modified and item.modified < before]
         for item in stale:
             catalogue.remove_parts(self._client, item)

@@ -53,7 +53,7 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Remove an object with all its parts and versions."""
 
-    def remove_unfinished(self, before: datetime.datetime) -> Sequence[str]:
+    def remove_unfinished(self, before: datetime.datetime, prefix: str = "") -> Sequence[str]:
         """Remove uploads that were begun before a moment and never completed. Returns their names."""
 
     def protection(self) -> Sequence[Protection]:

@@ -57,9 +57,10 @@ def _judged(entry: Entry, decision: Decision) -> Decision:
     return Decision(entry.set, True, f"not judged: {entry.problem}") if entry.unread and not decision.keep else decision
 
 
-def carry_out(store: Store, decisions: Iterable[Pruned], now: float) -> list[str]:
+def carry_out(store: Store, decisions: Iterable[Pruned], now: float, prefix: str = "") -> list[str]:
     """Remove what may go: manifests before backups, so that no set looks whole that is not. What cannot be removed, for
-    it is locked, stays and is said. Returns the names of uploads that never ended and were removed, too."""
+    it is locked, stays and is said. Returns the names of uploads under the prefix that never ended and were removed,
+    too: the rest of the store may be somebody else's."""
     for item in decisions:
         if item.decision.keep:
             continue
@@ -71,4 +72,4 @@ def carry_out(store: Store, decisions: Iterable[Pruned], now: float) -> list[str
         else:
             item.removed = True
     before = datetime.datetime.fromtimestamp(now - ARRIVING, datetime.timezone.utc)
-    return list(store.remove_unfinished(before))
+    return list(store.remove_unfinished(before, prefix))

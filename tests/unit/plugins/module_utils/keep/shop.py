@@ -28,6 +28,7 @@ class Shop:
     objects: dict[str, bytes] = dataclasses.field(default_factory=dict)
     fails: dict[str, tuple[int, str | None]] = dataclasses.field(default_factory=dict)
     locked: bool = False
+    begun: list[str] = dataclasses.field(default_factory=list)
     guard: Protection = GUARD
     calls: list[str] = dataclasses.field(default_factory=list)
 
@@ -81,8 +82,10 @@ class Shop:
             raise BlobError(f"'{name}' is locked")
         self.objects.pop(name, None)
 
-    def remove_unfinished(self, before: datetime.datetime) -> list[str]:
-        return []
+    def remove_unfinished(self, before: datetime.datetime, prefix: str = "") -> list[str]:
+        gone = [name for name in self.begun if name.startswith(prefix)]
+        self.begun = [name for name in self.begun if name not in gone]
+        return gone
 
     def protection(self) -> list[Protection]:
         return []

@@ -245,6 +245,12 @@ def test_what_is_not_ours_stays() -> None:
     ]  # fmt: skip
 
 
+def test_uploads_of_others_in_the_same_bucket_go_on() -> None:
+    shop = Shop(begun=["backups/db/x", "films/long.mkv"])
+    assert prune.carry_out(shop, [], NOW, "backups") == ["backups/db/x"]
+    assert shop.begun == ["films/long.mkv"]
+
+
 def test_a_lock_is_said_and_hinders_nothing() -> None:
     shop = Shop(locked=True)
     shelve(shop, A)
