@@ -20,6 +20,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     BackupError,
     Check,
     Findings,
+    HalfDoneError,
 )
 
 POLL = 0.2
@@ -243,23 +244,25 @@ class Redis:
         if appends:
             names = self._setting("appenddirname"), self._setting("appendfilename")
             script = ["sh", "-c", PLACE_AOF, "sh", folder, *names]
-        # Settings made this way end with the process, which must write nothing over what is put in its place.
+        # Settings made this way end with the process, which must write nothing over what is put in its place. Until then
+        # it saves nothing, so nobody may go on with it where the rest fails.
         self._ask("CONFIG", "SET", "save", "")
-        if appends:
-            self._ask("CONFIG", "SET", "appendonly", "no")
-        self._await_no_save(time.monotonic() + self._target.timeout)
         try:
+            if appends:
+                self._ask("CONFIG", "SET", "appendonly", "no")
+            self._await_no_save(time.monotonic() + self._target.timeout)
             with (
                 path.open("rb") as file,
                 self._place.running(script, source=file, timeout=self._target.timeout) as tool,
             ):
                 tool.stdout.read()
             Place().run(["docker", "restart", self._place.container], timeout=120)
+            self._await_ready()
         except ToolError as error:
-            raise BackupError(
-                f"not restored; restart container '{self._place.container}' to give it its settings back: {error}"
+            raise HalfDoneError(
+                f"not restored, or not loaded; container '{self._place.container}' saves nothing until it is restarted:"
+                f" {error}"
             ) from error
-        self._await_ready()
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + max(READY, self._target.timeout)

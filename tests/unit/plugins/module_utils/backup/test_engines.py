@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,14 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup import mo
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Target
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.mongodb import MongoDB
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BAD, NOT_VERIFIED, OK
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.redis import Redis
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
+    BAD,
+    NOT_VERIFIED,
+    OK,
+    HalfDoneError,
+)
 
 from tests.unit.plugins.module_utils.backup import faults
 
@@ -38,6 +48,39 @@ def test_a_password_is_in_no_representation() -> None:
 def test_counts_of_postgresql() -> None:
     lines = ['["public", "users", 3]', '["My Schema", "a \\"b", 0]']
     assert postgresql.parse_counts(lines) == {"public.users": 3, '"My Schema"."a ""b"': 0}
+
+
+@pytest.mark.parametrize("fails", ["CONFIG SET appendonly no", "the file", "restart"])
+def test_a_redis_that_saves_nothing_any_more_is_half_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Its app must not go on with it: what it writes would be gone with the process."""
+    (tmp_path / "dump").write_bytes(b"REDIS0011")
+
+    def ask(_self: Redis, *words: str) -> str:
+        return trouble(" ".join(words))
+
+    def trouble(what: str) -> str:
+        if what == fails:
+            raise ToolError(f"no {what}")
+        return "OK"
+
+    def run(_self: Place, argv: list[str], **_options: object) -> str:
+        return trouble(argv[1])
+
+    @contextlib.contextmanager
+    def running(_self: Place, _argv: list[str], **_options: object) -> Iterator[Running]:
+        trouble("the file")
+        yield Running(subprocess.Popen(["true"], stdout=subprocess.PIPE), io.BytesIO())
+
+    monkeypatch.setattr(Redis, "_ask", ask)
+    monkeypatch.setattr(Redis, "_setting", lambda _self, name: "yes" if name == "appendonly" else name)
+    state = {"redis_version": "8.0.1", "rdb_bgsave_in_progress": "0", "loading": "0"}
+    monkeypatch.setattr(Redis, "_info", lambda _self, _section: state)
+    monkeypatch.setattr(Place, "run", run)
+    monkeypatch.setattr(Place, "running", running)
+    with pytest.raises(HalfDoneError, match=f"'box' saves nothing until it is restarted: no {fails}"):
+        Redis(Target(Place("box"), timeout=5)).restore(tmp_path / "dump")
 
 
 def test_what_mongodump_says() -> None:
