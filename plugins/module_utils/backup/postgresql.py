@@ -21,6 +21,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     BackupError,
     Check,
     Findings,
+    HalfDoneError,
 )
 
 MAGIC = b"PGDMP"
@@ -255,11 +256,13 @@ class PostgreSQL:
         command = ["pg_restore", "--clean", "--if-exists", "--exit-on-error", "--single-transaction", "-w"]
         command += ["-d", conninfo(self._target)]
         env = {**self._env, "PGOPTIONS": "-c lock_timeout=60s -c statement_timeout=0"}
+        committed = False
         try:
-            with (
-                self._archive(path) as archive,
-                self._place.running(command, env=env, source=archive, timeout=self._target.timeout) as tool,
-            ):
-                tool.stdout.read()
+            with self._archive(path) as archive:
+                with self._place.running(command, env=env, source=archive, timeout=self._target.timeout) as tool:
+                    tool.stdout.read()
+                committed = True
         except (ToolError, packing.PackedError) as error:
+            if committed:
+                raise HalfDoneError(f"restored, but from a file that is not whole: {error}") from error
             raise BackupError(f"nothing was restored, and nothing changed: {error}") from error

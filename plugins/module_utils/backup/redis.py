@@ -244,8 +244,8 @@ class Redis:
         if appends:
             names = self._setting("appenddirname"), self._setting("appendfilename")
             script = ["sh", "-c", PLACE_AOF, "sh", folder, *names]
-        # Settings made this way end with the process, which must write nothing over what is put in its place. Until then
-        # it saves nothing, so nobody may go on with it where the rest fails.
+        # Settings made this way end with the process, which must write nothing over what is put in its place. Until
+        # then it saves nothing, so nobody may go on with it where the rest fails.
         self._ask("CONFIG", "SET", "save", "")
         try:
             if appends:

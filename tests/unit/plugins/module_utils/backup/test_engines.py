@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import mongodb, postgresql, redis
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import mongodb, packing, postgresql, redis
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Target
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.mongodb import MongoDB
@@ -20,6 +20,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     BAD,
     NOT_VERIFIED,
     OK,
+    BackupError,
     HalfDoneError,
 )
 
@@ -81,6 +82,31 @@ def test_a_redis_that_saves_nothing_any_more_is_half_restored(
     monkeypatch.setattr(Place, "running", running)
     with pytest.raises(HalfDoneError, match=f"'box' saves nothing until it is restarted: no {fails}"):
         Redis(Target(Place("box"), timeout=5)).restore(tmp_path / "dump")
+
+
+@pytest.mark.skipif(packing.best() != "zstd", reason="zstd is not here")
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        pytest.param(1, BackupError, "nothing was restored, and nothing changed", id="pg_restore fails"),
+        pytest.param(0, HalfDoneError, "restored, but from a file that is not whole", id="found out too late"),
+    ],
+)
+def test_a_damaged_archive_of_postgresql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, kind: type[BackupError], said: str
+) -> None:
+    whole = subprocess.run(["zstd", "-qc", "--check"], input=b"archive" * 1000, capture_output=True, check=True).stdout
+    (tmp_path / "dump").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    (tmp_path / "pg_restore").write_text(f"#!/bin/sh\ncat >/dev/null\nexit {status}\n")
+    (tmp_path / "pg_restore").chmod(0o755)
+    monkeypatch.setattr(postgresql.PostgreSQL, "_exists", lambda _self: True)
+    monkeypatch.setattr(postgresql._Session, "ask", lambda _self, _sql: [])
+    (tmp_path / "psql").write_text("#!/bin/sh\ncat >/dev/null\n")
+    (tmp_path / "psql").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(BackupError, match=said) as caught:
+        postgresql.PostgreSQL(Target(HERE, database="shop", timeout=30)).restore(tmp_path / "dump")
+    assert caught.type is kind
 
 
 def test_what_mongodump_says() -> None:
