@@ -175,6 +175,26 @@ def wait_for(what: str, probe: Any, timeout: float = 120, pause: float = 1.0) ->
     raise AssertionError(f"{what}: not within {timeout} s; last: {last!r}")
 
 
+# In the product's own container, which knows how to reach its databases.
+LOSE = """
+import os, psycopg, pymongo, redis
+with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+    connection.execute("DROP SCHEMA public CASCADE")
+    connection.execute("CREATE SCHEMA public")
+if os.environ.get("MONGO_URL"):
+    client = pymongo.MongoClient(os.environ["MONGO_URL"])
+    client.drop_database(client.get_default_database().name)
+redis.from_url(os.environ["REDIS_URL"]).flushall()
+"""
+
+
+def lose_everything() -> None:
+    """Destroy the product's data: every table, collection and key, and the copies of backups on the server."""
+    on_server("rm -rf /var/backups/mainstay/snippetly/*")
+    backend = on_server("docker ps -q --filter label=com.docker.compose.service=backend").split()[0]
+    on_server(f"docker exec -i {backend} python -", stdin=LOSE)
+
+
 def title() -> str:
     """The page title that visitors see: it names the release."""
     with client() as http:

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.mainstay.platform.plugins.module_utils import summary
@@ -22,7 +23,7 @@ class ActionModule(ActionBase):
     """Collect by ``server_info``, print once."""
 
     _requires_connection = True
-    _VALID_ARGS = frozenset(("apps",))
+    _VALID_ARGS = frozenset(("apps", "encrypted"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the server, print its picture, return it as ``summary``."""
@@ -31,7 +32,9 @@ class ActionModule(ActionBase):
             apps = load(self._task.args["apps"])
         except (KeyError, ModelError) as error:
             raise AnsibleActionFail(f"summary needs the apps of the inventory: {error}") from error
-        jobs = [{key: job[key] for key in ("name", "app", "database", "schedule")} for job in backups_jobs(apps)]
+        encrypted = boolean(self._task.args.get("encrypted", False))
+        keys = ("name", "app", "database", "schedule")
+        jobs = [{key: job[key] for key in keys} for job in backups_jobs(apps, encrypted)]
         info: dict[str, Any] = self._execute_module(
             module_name="mainstay.platform.server_info",
             module_args={

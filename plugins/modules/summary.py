@@ -18,6 +18,10 @@ options:
     type: list
     elements: dict
     required: true
+  encrypted:
+    description: Whether backups are encrypted, as for P(mainstay.platform.backups_jobs#filter).
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mainstay.platform.attributes.read_only
 seealso:
