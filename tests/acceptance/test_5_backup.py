@@ -46,7 +46,8 @@ def test_each_backup_is_in_each_store(backed_up: str) -> None:
         newest = outside.on_server(f"ls -t /var/backups/mainstay/snippetly/{job}/*.manifest.json | head -1")
         identity = re.search(r"\d{8}-\d{6}", newest)
         assert identity
-        assert re.search(rf"snippetly {identity[0]} {job} .{{0,60}}full: ok (server, )?near, far ", shown), shown[-6000:]
+        row = rf"snippetly {identity[0]} {job} .{{0,60}}full: ok (server, )?near, far "
+        assert re.search(row, shown), shown[-6000:]
 
 
 @pytest.mark.parametrize(
