@@ -14,7 +14,8 @@ from typing import IO, Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing, sql_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Running, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.session import Session
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
     NOT_VERIFIED,
@@ -25,7 +26,6 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     HalfDoneError,
 )
 
-MARK = "mainstay: end of answer"
 SECRET = "MAINSTAY_MYSQL_CONFIG"  # noqa: S105 - the name of a variable
 # The clients read a password from a file: a here-document is one that exists in no directory. The variable does not
 # outlive the shell.
@@ -83,32 +83,10 @@ def generation(text: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-class _Session:
-    """A client that is kept open, so that several steps share one connection."""
-
-    def __init__(self, place: Place, tool: Running, called: str) -> None:
-        self._place = place
-        self._tool = tool
-        self._called = called
-
-    def ask(self, sql: str) -> list[str]:
-        """Send statements and return the lines of the answer. Raises ToolError when the client gave up."""
-        lines: list[str] = []
-        with contextlib.suppress(BrokenPipeError):
-            self._tool.stdin.write(f"{sql}\nSELECT '{MARK}';\n".encode())
-            self._tool.stdin.flush()
-        for raw in self._tool.stdout:
-            line = raw.decode(errors="replace").rstrip("\n")
-            if line == MARK:
-                return lines
-            lines.append(line)
-        raise self._place.failure(self._called, self._tool.process.wait(), self._tool.errors())
-
-
 class _Freeze:
     """Keeps all writers from committing, until it is released: by its owner, or by the clock."""
 
-    def __init__(self, session: _Session) -> None:
+    def __init__(self, session: Session) -> None:
         session.ask(f"SET SESSION lock_wait_timeout = {FREEZE_WAIT}; FLUSH TABLES WITH READ LOCK;")
         self._session = session
         self._lock = threading.Lock()
@@ -190,9 +168,9 @@ class MySQL:
             yield tool, self._clients[0]
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[_Session]:
+    def _session(self) -> Iterator[Session]:
         with self._client("--batch", "--skip-column-names", "--unbuffered") as (tool, called):
-            yield _Session(self._place, tool, called)
+            yield Session(self._place, tool, called, "SELECT '{}';")
 
     def _name(self) -> str:
         return self._target.database.encode().hex()
@@ -277,11 +255,11 @@ class MySQL:
                     freeze.release()
                     freeze = None
 
-    def _tables(self, session: _Session) -> dict[str, bool]:
+    def _tables(self, session: Session) -> dict[str, bool]:
         rows = (line.split("\t") for line in session.ask(TABLES.format(database=self._name())))
         return {bytes.fromhex(name).decode(): transactional == "1" for name, transactional in rows}
 
-    def _count(self, session: _Session, tables: list[str]) -> dict[str, int]:
+    def _count(self, session: Session, tables: list[str]) -> dict[str, int]:
         database = quoted(self._target.database)
         # Names are quoted, and come from the server itself.
         statements = (f"SELECT COUNT(*) FROM {database}.{quoted(table)};\n" for table in tables)  # noqa: S608

@@ -13,7 +13,8 @@ from typing import IO
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing, pg_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.session import Session
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
     NOT_VERIFIED,
@@ -26,7 +27,6 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 
 MAGIC = b"PGDMP"
 CUSTOM_FORMAT = 1
-MARK = "-- mainstay: end of answer --"
 
 # The tables whose rows pg_dump writes: those of extensions are only dumped where an extension asks for it.
 _TABLES = """
@@ -84,27 +84,6 @@ def parse_counts(lines: list[str]) -> dict[str, int]:
     return {pg_text.table_name(schema, table): rows for schema, table, rows in map(json.loads, lines)}
 
 
-class _Session:
-    """A psql that is kept open, so that several steps share one transaction."""
-
-    def __init__(self, place: Place, tool: Running) -> None:
-        self._place = place
-        self._tool = tool
-
-    def ask(self, sql: str) -> list[str]:
-        """Send statements and return the lines of the answer. Raises ToolError when psql gave up."""
-        lines: list[str] = []
-        with contextlib.suppress(BrokenPipeError):
-            self._tool.stdin.write(f"{sql}\n\\echo '{MARK}'\n".encode())
-            self._tool.stdin.flush()
-        for raw in self._tool.stdout:
-            line = raw.decode(errors="replace").rstrip("\n")
-            if line == MARK:
-                return lines
-            lines.append(line)
-        raise self._place.failure("psql", self._tool.process.wait(), self._tool.errors())
-
-
 class PostgreSQL:
     """One database of a PostgreSQL server."""
 
@@ -123,7 +102,7 @@ class PostgreSQL:
         return ".dump" + (packing.SUFFIX[packing.ZSTD] if self.compression == packing.ZSTD else "")
 
     @contextlib.contextmanager
-    def _session(self, database: str | None = None) -> Iterator[_Session]:
+    def _session(self, database: str | None = None) -> Iterator[Session]:
         command = [
             "psql",
             "-X",
@@ -138,7 +117,7 @@ class PostgreSQL:
         ]
         env = {**self._env, "PGCLIENTENCODING": "UTF8"}
         with self._place.running(command, env=env, timeout=self._target.timeout) as tool:
-            yield _Session(self._place, tool)
+            yield Session(self._place, tool, "psql", "\\echo '{}'")
 
     def estimate(self) -> int | None:
         """The size of the database on the server's disk: a compressed dump is nearly always smaller."""

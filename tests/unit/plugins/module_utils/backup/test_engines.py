@@ -100,7 +100,7 @@ def test_a_damaged_archive_of_postgresql(
     (tmp_path / "pg_restore").write_text(f"#!/bin/sh\ncat >/dev/null\nexit {status}\n")
     (tmp_path / "pg_restore").chmod(0o755)
     monkeypatch.setattr(postgresql.PostgreSQL, "_exists", lambda _self: True)
-    monkeypatch.setattr(postgresql._Session, "ask", lambda _self, _sql: [])
+    monkeypatch.setattr(postgresql.Session, "ask", lambda _self, _sql: [])
     (tmp_path / "psql").write_text("#!/bin/sh\ncat >/dev/null\n")
     (tmp_path / "psql").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
