@@ -7,9 +7,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Fragments ``mainstay.platform.backup``, and of it ``tools``."""
+    """Fragments ``mainstay.platform.backup``, and of it ``job`` and ``tools``."""
 
-    DOCUMENTATION = r"""
+    JOB = r"""
 options:
   name:
     description:
@@ -26,6 +26,10 @@ options:
       - Name of the database in the list of apps. Names the directory, and the folder in the store.
     type: str
     required: true
+"""
+
+    DOCUMENTATION = r"""
+options:
   engine:
     description:
       - Kind of the database.

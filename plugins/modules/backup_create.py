@@ -40,6 +40,7 @@ options:
     default: 14400
 extends_documentation_fragment:
   - mainstay.platform.backup
+  - mainstay.platform.backup.job
   - mainstay.platform.backup.tools
   - mainstay.platform.attributes.no_diff
 seealso:

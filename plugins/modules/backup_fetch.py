@@ -15,21 +15,6 @@ description:
   - Of what fits the newest set is taken; one that was not proven when it was made only when nothing else fits.
   - What is encrypted stays so. See P(mainstay.platform.backup_key#filter).
 options:
-  name:
-    description:
-      - Name of the job.
-    type: str
-    required: true
-  app:
-    description:
-      - Name of the app.
-    type: str
-    required: true
-  database:
-    description:
-      - Name of the database in the list of apps.
-    type: str
-    required: true
   set:
     description:
       - Id of the set, or its start, such as V(20261121).
@@ -46,6 +31,7 @@ options:
     type: path
     required: true
 extends_documentation_fragment:
+  - mainstay.platform.backup.job
   - mainstay.platform.blob.stores
   - mainstay.platform.backup.attributes
 attributes:

@@ -15,21 +15,6 @@ description:
   - After a good run removes local backups that are older than O(keep_local) days. The newest proven set stays whatever
     its age.
 options:
-  name:
-    description:
-      - Name of the job.
-    type: str
-    required: true
-  app:
-    description:
-      - Name of the app.
-    type: str
-    required: true
-  database:
-    description:
-      - Name of the database in the list of apps.
-    type: str
-    required: true
   engine:
     description:
       - Kind of the database.
@@ -66,6 +51,7 @@ options:
     type: path
     default: /var/lib/prometheus/node-exporter
 extends_documentation_fragment:
+  - mainstay.platform.backup.job
   - mainstay.platform.attributes.no_diff
 attributes:
   check_mode:

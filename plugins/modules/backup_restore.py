@@ -53,6 +53,7 @@ options:
     type: str
 extends_documentation_fragment:
   - mainstay.platform.backup
+  - mainstay.platform.backup.job
   - mainstay.platform.backup.tools
   - mainstay.platform.attributes.no_diff
 attributes:

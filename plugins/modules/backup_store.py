@@ -16,26 +16,12 @@ description:
   - The credential needs the right to create and no other. It cannot look, so what was sent is remembered in
     C(/var/lib/mainstay/backups/NAME.json). When the credential could also remove, there is a warning.
 options:
-  name:
-    description:
-      - Name of the job.
-    type: str
-    required: true
-  app:
-    description:
-      - Name of the app.
-    type: str
-    required: true
-  database:
-    description:
-      - Name of the database in the list of apps.
-    type: str
-    required: true
   directory:
     description:
       - Where the backups are. C(/var/backups/mainstay/APP/DATABASE) when not given.
     type: path
 extends_documentation_fragment:
+  - mainstay.platform.backup.job
   - mainstay.platform.blob.stores
   - mainstay.platform.backup.attributes
 attributes:
