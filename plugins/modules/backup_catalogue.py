@@ -16,7 +16,7 @@ description:
   - Says of each store what keeps its objects from being replaced or removed, or that it could not be seen.
 extends_documentation_fragment:
   - mainstay.platform.blob.stores
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.read_only
 seealso:
   - plugin: mainstay.platform.backup_table
     plugin_type: filter

@@ -20,7 +20,7 @@ description:
     read and delete.
 extends_documentation_fragment:
   - mainstay.platform.blob.stores
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.no_diff
 attributes:
   check_mode:
     details: Decides and removes nothing.

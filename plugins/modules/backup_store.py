@@ -23,7 +23,7 @@ options:
 extends_documentation_fragment:
   - mainstay.platform.backup.job
   - mainstay.platform.blob.stores
-  - mainstay.platform.backup.attributes
+  - mainstay.platform.attributes.no_diff
 attributes:
   check_mode:
     details: Says what would be sent, and does not ask the stores.
