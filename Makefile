@@ -49,7 +49,8 @@ sanity: setup ## ansible-test sanity alone
 
 molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
 	@testbed/bed up --no-servers
-	@for release in $(RELEASES); do MAINSTAY_DEBIAN=$$release molecule test; done
+	@rm -f .cache/acceptance.xml
+	@for release in $(RELEASES); do MAINSTAY_DEBIAN=$$release molecule test || { python -m tests.failures .cache/acceptance.xml; exit 1; }; done
 
 grade: setup ## The sample product's server, hardened by the strict profile, as lynis, OpenSCAP, ssh-audit and systemd see it
 	@testbed/bed server down snippetly-prod

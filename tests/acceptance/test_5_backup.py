@@ -10,7 +10,12 @@ import re
 import outside
 import pytest
 
-JOBS = ("postgres", "mongo", "redis")
+JOBS = ("snippetly-postgres", "snippetly-mongo", "snippetly-redis", "server-state")
+
+
+def folder(job: str) -> str:
+    """Where the local copies of a job are."""
+    return f"/var/backups/mainstay/{job.replace('-', '/')}"
 
 
 @pytest.fixture(scope="module")
@@ -18,20 +23,20 @@ def backed_up(user: outside.User) -> str:
     """The id of a snippet that is in the newest backup, which the timers' own units took."""
     snippet = user.create_snippet("to be lost and found")
     for job in JOBS:
-        outside.on_server(f"systemctl start mainstay-backup-snippetly-{job}.service")
+        outside.on_server(f"systemctl start mainstay-backup-{job}.service")
     return snippet
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_each_job_has_a_timer_and_its_run_succeeded(backed_up: str, job: str) -> None:
-    unit = f"mainstay-backup-snippetly-{job}"
+    unit = f"mainstay-backup-{job}"
     assert outside.on_server(f"systemctl is-active {unit}.timer").strip() == "active"
     assert outside.on_server(f"systemctl show -P Result {unit}.service").strip() == "success"
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_each_backup_is_proven_at_birth(backed_up: str, job: str) -> None:
-    newest = outside.on_server(f"ls -t /var/backups/mainstay/snippetly/{job}/*.manifest.json | head -1").strip()
+    newest = outside.on_server(f"ls -t {folder(job)}/*.manifest.json | head -1").strip()
     manifest = json.loads(outside.on_server(f"cat {newest}"))
     assert manifest["verification"]["level"] == "full"
     assert manifest["verification"]["verdict"] == "ok", manifest["verification"]
@@ -43,10 +48,10 @@ def test_each_backup_is_proven_at_birth(backed_up: str, job: str) -> None:
 def test_each_backup_is_in_each_store(backed_up: str) -> None:
     shown = " ".join(outside.playbook("playbooks/backups.yml").stdout.split())
     for job in JOBS:
-        newest = outside.on_server(f"ls -t /var/backups/mainstay/snippetly/{job}/*.manifest.json | head -1")
+        newest = outside.on_server(f"ls -t {folder(job)}/*.manifest.json | head -1")
         identity = re.search(r"\d{8}-\d{6}", newest)
         assert identity
-        row = rf"snippetly {identity[0]} {job} .{{0,60}}full: ok (server, )?near, far "
+        row = rf"{job.replace('-', f' {identity[0]} ')} .{{0,60}}full: ok (server, )?near, far "
         assert re.search(row, shown), shown[-6000:]
 
 
