@@ -46,6 +46,11 @@ def age(seconds: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
+def remaining(seconds: float) -> str:
+    """What is left of a time that ends in ``seconds``, for people: ``3 d left``, ``ended 3 d ago``."""
+    return f"{age(seconds)} left" if seconds > 0 else f"ended {age(-seconds)} ago"
+
+
 def address(domains: Sequence[str] | None) -> str | None:
     """Where people open an app: its canonical domain; ``None`` when it is not served."""
     return f"https://{domains[0]}/" if domains else None
@@ -82,7 +87,7 @@ def render(host: str, info: Mapping[str, Any], now: float, apps: Sequence[Mappin
             (
                 item["name"],
                 item.get("issuer"),
-                f"{age(item['not_after'] - now)} left" if item.get("not_after") else "none yet",
+                remaining(item["not_after"] - now) if item.get("not_after") else "none yet",
             )
             for item in info.get("certificates", [])
         ),

@@ -35,6 +35,14 @@ def test_age(seconds: float | None, expected: str) -> None:
     assert summary.age(seconds) == expected
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(86400 * 3, "3 d left"), (1, "1 s left"), (0, "ended 0 s ago"), (-86400 * 3, "ended 3 d ago")],
+)
+def test_remaining(seconds: float, expected: str) -> None:
+    assert summary.remaining(seconds) == expected
+
+
 def test_a_bare_server_is_described_without_gaps() -> None:
     text = summary.render(
         "web-1",
