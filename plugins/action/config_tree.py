@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of config_tree: check the arguments, render the templates, transfer everything in one file."""
+"""The controller's half of config_tree: check the arguments, render the templates, send everything in one call."""
 
 from __future__ import annotations
 
@@ -19,46 +19,38 @@ from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import
     Source,
     TreeError,
     check,
+    digest,
     pack,
 )
+from ansible_collections.mainstay.platform.plugins.plugin_utils import looks
 
 
 class ActionModule(ActionBase):
     """Render on the controller, settle on the server."""
 
-    TRANSFERS_FILES = True
     _supports_check_mode = True
     _supports_async = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Check, render, transfer, run the module."""
+        """Check, render, compare with what was seen, or run the module."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             request = check(self._task.args)
             entries = [] if request.state == "absent" else self._entries(request, task_vars or {})
         except TreeError as error:
             raise AnsibleActionFail("\n".join(error.errors)) from None
-        try:
-            result.update(self._settle(request, pack(entries), task_vars or {}))
-        finally:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
-
-    def _settle(self, request: Request, payload: bytes, task_vars: dict[str, Any]) -> dict[str, Any]:
-        place = self._connection._shell.join_path(self._make_tmp_path(), "tree")
-        self._transfer_data(place, payload)
-        self._fixup_perms2([self._connection._shell.tmpdir, place], execute=False)
+        variables = task_vars or {}
+        seen = looks.recall(self, variables)
+        if seen and request.state == "present" and seen["trees"].get(request.name) == digest(entries):
+            return result | {"changed": False, "changed_files": [], "removed_files": []}
         arguments = {
             "name": request.name,
             "root": request.root,
             "state": request.state,
             "validate": request.validate,
-            "payload": place,
+            "payload": pack(entries),
         }
-        done: dict[str, Any] = self._execute_module(
-            module_name="mainstay.platform.config_tree", module_args=arguments, task_vars=task_vars
-        )
-        return done
+        return result | looks.settle(self, variables, "mainstay.platform.config_tree", arguments)
 
     def _entries(self, request: Request, task_vars: Mapping[str, Any]) -> list[Entry]:
         """Every entry with its content; raises TreeError with every template that cannot be rendered."""

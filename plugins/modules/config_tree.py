@@ -16,7 +16,8 @@ description:
   - What a call writes is recorded in C(/var/lib/mainstay/trees/<name>.json). What an earlier call of the same O(name)
     wrote and this one does not name is removed, unless somebody has changed it since. Such a file is kept, with a
     warning at every run until it is removed by hand or named again.
-  - Contents travel as a file transfer, so that they appear in no process list, log or C(-vvv) output.
+  - After M(mainstay.platform.look) a tree that is as it shall be needs no trip to the server at all.
+  - Contents travel on the module's standard input, so that they appear in no process list, log or C(-vvv) output.
 options:
   name:
     description: Name of the tree. Its record is kept under this name.
@@ -105,8 +106,8 @@ options:
     choices: [present, absent]
     default: present
   payload:
-    description: Where the action plugin put the contents on the server. Not for use in a task.
-    type: path
+    description: The rendered tree, from the action plugin. Not for use in a task.
+    type: str
 attributes:
   check_mode:
     support: full
@@ -156,40 +157,13 @@ removed_files:
   sample: [/etc/nginx/sites-enabled/old.conf]
 """
 
-import grp
-import pwd
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils.tree import apply
+from ansible_collections.mainstay.platform.plugins.module_utils.tree import apply, settled
 from ansible_collections.mainstay.platform.plugins.module_utils.tree.plan import Plan, plan
-from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import Entry, TreeError, unpack
-
-RECORDS = "/var/lib/mainstay/trees"
-
-
-@lru_cache
-def uid_of(account: str | int) -> int | None:
-    """Number of a user; None where there is none of that name."""
-    if isinstance(account, int):
-        return account
-    try:
-        return pwd.getpwnam(account).pw_uid
-    except KeyError:
-        return None
-
-
-@lru_cache
-def gid_of(account: str | int) -> int | None:
-    """Number of a group; None where there is none of that name."""
-    if isinstance(account, int):
-        return account
-    try:
-        return grp.getgrnam(account).gr_gid
-    except KeyError:
-        return None
+from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import RECORDS, Entry, TreeError, unpack
 
 
 def validate(module: AnsibleModule, steps: Plan) -> None:
@@ -210,15 +184,13 @@ def validate(module: AnsibleModule, steps: Plan) -> None:
 
 
 def entries_from(module: AnsibleModule) -> list[Entry]:
-    """The entries that the action plugin transferred."""
+    """The entries that the action plugin rendered."""
     payload = module.params["payload"]
     if not payload:
         module.fail_json(
             msg="config_tree works through its action plugin: call it as the task mainstay.platform.config_tree"
         )
-    entries = unpack(Path(payload).read_bytes())
-    Path(payload).unlink()
-    return entries
+    return unpack(payload)
 
 
 def main() -> None:
@@ -258,7 +230,7 @@ def main() -> None:
             },
             "validate": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "payload": {"type": "path"},
+            "payload": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )
@@ -270,7 +242,7 @@ def main() -> None:
             # Before looking: a tree may itself lie below /var/lib/mainstay.
             Path(RECORDS).mkdir(0o755, parents=True, exist_ok=True)
         record = apply.read_record(record_path)
-        steps = plan(entries, apply.look, record, uid_of, gid_of)
+        steps = plan(entries, apply.look, record, apply.uid_of, apply.gid_of)
         if steps.obstacles or (steps.unknown_accounts and not module.check_mode):
             raise TreeError(steps.obstacles + steps.unknown_accounts)
         for path in steps.kept:
@@ -281,8 +253,12 @@ def main() -> None:
             steps.record = {}
         if steps.steps:
             validate(module, steps)
-        if not module.check_mode and (steps.steps or steps.record != record):
-            apply.commit(steps, record_path)
+        # What somebody else has changed is told at every run, so it never counts as settled.
+        proof = settled.proof(entries) if entries and not steps.kept else {}
+        if not module.check_mode and (
+            steps.steps or steps.record != record or (steps.record and proof != apply.read_settled(record_path))
+        ):
+            apply.commit(steps, record_path, proof)
     except TreeError as error:
         module.fail_json(msg="\n".join(error.errors))
     except OSError as error:

@@ -68,11 +68,20 @@ def parse_show(text: str, names: Sequence[str]) -> dict[str, Status]:
     blocks = [block for block in text.strip().split("\n\n") if block.strip()]
     if len(blocks) != len(names):
         raise ValueError(f"systemctl show described {len(blocks)} units where {len(names)} were asked for")
-    return dict(zip(names, map(_status, blocks), strict=True))
+    return dict(zip(names, map(_status, map(_values, blocks)), strict=True))
 
 
-def _status(block: str) -> Status:
-    values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+def parse_all(text: str) -> dict[str, Status]:
+    """Parse ``systemctl show -p Id,… PATTERN…``: the units that systemd has loaded, by their ids."""
+    blocks = [_values(block) for block in text.strip().split("\n\n") if block.strip()]
+    return {values["Id"]: _status(values) for values in blocks if "Id" in values}
+
+
+def _values(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
+
+def _status(values: Mapping[str, str]) -> Status:
     checked = values.get("ConditionTimestampMonotonic", "0") not in ("", "0")
     return Status(
         present=values.get("LoadState") not in ("not-found", "masked", None),
@@ -82,6 +91,16 @@ def _status(block: str) -> Status:
         held_back=checked and values.get("ConditionResult") == "no",
         restarts=int(values.get("NRestarts") or 0),
         oneshot=values.get("Type") == "oneshot",
+    )
+
+
+def settled(units: Sequence[Wanted], status: Mapping[str, Status]) -> bool:
+    """Whether every unit is known and as wanted, so that there is nothing to run, to report or to refuse."""
+    known = all(unit.name in status for unit in units)
+    return known and not (
+        plan(units, status)
+        or missing(units, status)
+        or any(status[unit.name].stale or (status[unit.name].held_back and not status[unit.name].up) for unit in units)
     )
 
 

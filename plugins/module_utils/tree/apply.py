@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import fcntl
+import grp
 import json
 import os
+import pwd
 import shlex
 import shutil
 import stat
@@ -15,6 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,36 @@ def look(path: str) -> Found:
     if stat.S_ISDIR(status.st_mode):
         return replace(found, kind="directory", names=tuple(sorted(place.name for place in Path(path).iterdir())))
     return found
+
+
+@lru_cache
+def uid_of(account: str | int) -> int | None:
+    """Number of a user; None where there is none of that name."""
+    if isinstance(account, int):
+        return account
+    try:
+        return pwd.getpwnam(account).pw_uid
+    except KeyError:
+        return None
+
+
+@lru_cache
+def gid_of(account: str | int) -> int | None:
+    """Number of a group; None where there is none of that name."""
+    if isinstance(account, int):
+        return account
+    try:
+        return grp.getgrnam(account).gr_gid
+    except KeyError:
+        return None
+
+
+def read_settled(path: str) -> dict[str, Any]:
+    """What a record says was settled (see `settled`); empty where it says nothing."""
+    try:
+        return dict(json.loads(Path(path).read_text(encoding="utf-8")).get("settled") or {})
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}
 
 
 def read_record(path: str) -> dict[str, dict[str, Any]]:
@@ -93,8 +126,11 @@ def validate_tree(command: str, root: str, steps: Sequence[Step], scratch: str) 
         raise TreeError([f"the tree below {root} is refused by {refusal}"])
 
 
-def commit(plan: Plan, record_path: str) -> None:
-    """Carry out the plan. Everything is written beside its place first, so that a full disk changes nothing."""
+def commit(plan: Plan, record_path: str, settled: Mapping[str, Any]) -> None:
+    """Carry out the plan. Everything is written beside its place first, so that a full disk changes nothing.
+
+    `settled` is kept in the record once everything has come true.
+    """
     record = Path(record_path)
     with _lock(record.parent):
         made: list[Path] = []
@@ -103,7 +139,7 @@ def commit(plan: Plan, record_path: str) -> None:
                 if step.action == "write" and step.entry is not None:
                     _prepare(step, step.entry, made)
             before = read_record(record_path)
-            _save_record(record, before | plan.record)
+            _save_record(record, before | plan.record, {})
         except BaseException:
             for path in reversed(made):
                 _discard(path)
@@ -116,7 +152,7 @@ def commit(plan: Plan, record_path: str) -> None:
         for directory in touched:
             _sync_directory(directory)
         if plan.record:
-            _save_record(record, plan.record)
+            _save_record(record, plan.record, settled)
         else:
             record.unlink()
 
@@ -239,10 +275,11 @@ def _write(path: Path, content: bytes, uid: int | None, gid: int | None, mode: i
         os.fsync(descriptor)
 
 
-def _save_record(path: Path, paths: Mapping[str, Any]) -> None:
+def _save_record(path: Path, paths: Mapping[str, Any], settled: Mapping[str, Any]) -> None:
     beside = _beside(path)
     beside.unlink(missing_ok=True)
-    _write(beside, json.dumps({"version": 1, "paths": paths}, indent=1, sort_keys=True).encode(), None, None, 0o600)
+    text = json.dumps({"version": 1, "paths": paths, "settled": settled}, indent=1, sort_keys=True)
+    _write(beside, text.encode(), None, None, 0o600)
     beside.replace(path)
     _sync_directory(path.parent)
 

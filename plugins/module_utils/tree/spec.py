@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
+import hashlib
 import json
 import posixpath
 import re
@@ -12,6 +14,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+RECORDS = "/var/lib/mainstay/trees"
 
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _MODE = re.compile(r"[0-7]{3,4}")
@@ -67,14 +71,23 @@ class Request:
     entries: list[Entry]
 
 
-def pack(entries: Sequence[Entry]) -> bytes:
-    """Entries as the bytes that are transferred to the server."""
-    return zlib.compress(json.dumps([asdict(entry) for entry in entries]).encode(), 1)
+def pack(entries: Sequence[Entry]) -> str:
+    """Entries as the text that travels to the server, as an argument of the module."""
+    return base64.b64encode(zlib.compress(_plain(entries), 1)).decode()
 
 
-def unpack(data: bytes) -> list[Entry]:
+def unpack(text: str) -> list[Entry]:
     """The reverse of `pack`."""
-    return [Entry(**fields) for fields in json.loads(zlib.decompress(data))]
+    return [Entry(**fields) for fields in json.loads(zlib.decompress(base64.b64decode(text)))]
+
+
+def digest(entries: Sequence[Entry]) -> str:
+    """SHA-256 in hex over all that the entries say: equal when, and only when, a call asks for the same tree."""
+    return hashlib.sha256(_plain(entries)).hexdigest()
+
+
+def _plain(entries: Sequence[Entry]) -> bytes:
+    return json.dumps([asdict(entry) for entry in entries]).encode()
 
 
 def check(arguments: Mapping[str, Any]) -> Request:

@@ -25,7 +25,7 @@ def planned(record: Path, *entries: Entry) -> Plan:
 
 def settle(record: Path, *entries: Entry) -> Plan:
     made = planned(record, *entries)
-    apply.commit(made, str(record))
+    apply.commit(made, str(record), {})
     return made
 
 
@@ -69,7 +69,7 @@ def test_a_full_disk_changes_nothing(root: Path, record: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "fsync", full)
     made = planned(record, entry(root / "a", "new"), entry(root / "b", "new"), entry(root / "new" / "c", "new"))
     with pytest.raises(OSError, match="No space left"):
-        apply.commit(made, str(record))
+        apply.commit(made, str(record), {})
     assert {path.name: path.read_text() for path in root.iterdir()} == {"a": "old", "b": "old"}
     assert record.read_text() == before
 
@@ -183,3 +183,18 @@ def test_secrets_are_not_in_a_diff(action: str) -> None:
     [difference] = apply.differences([Step(action, "/x", Found("file", b"hunter1"), entry, secret=True)])
     assert "hunter" not in str(difference)
     assert "/x" in difference["prepared"]
+
+
+def test_a_record_says_what_was_settled_only_once_it_is(
+    root: Path, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply.commit(planned(record, entry(root / "a", "1")), str(record), {"digest": "one"})
+    assert apply.read_settled(str(record)) == {"digest": "one"}
+
+    def fall(*arguments: object) -> None:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    monkeypatch.setattr(apply, "_take", fall)
+    with pytest.raises(OSError, match="the disk is gone"):
+        apply.commit(planned(record, entry(root / "a", "2")), str(record), {"digest": "two"})
+    assert apply.read_settled(str(record)) == {}

@@ -1,0 +1,48 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every role's variables are held against its own specification, before the first role runs."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible_collections.mainstay.platform.plugins.action.validate_roles import ActionModule
+
+ROLES = ["hardening", "docker", "certbot", "nginx", "app_stack", "runtime", "backups", "monitoring"]
+
+
+def run(variables: dict[str, Any]) -> dict[str, Any]:
+    templar = MagicMock()
+    templar.template.side_effect = lambda value: value
+    action = ActionModule(
+        task=MagicMock(Task, async_val=0, check_mode=False, diff=False, args={"roles": ROLES}, action="x"),
+        connection=MagicMock(),
+        play_context=MagicMock(check_mode=False),
+        loader=DataLoader(),
+        templar=templar,
+        shared_loader_obj=MagicMock(),
+    )
+    result: dict[str, Any] = action.run(task_vars={"inventory_hostname": "web-1", **variables})
+    return result
+
+
+def test_nothing_set_is_fine() -> None:
+    assert run({})["variables"] == 0
+
+
+def test_what_is_right_is_counted() -> None:
+    assert run({"nginx_http3": True, "certbot_curve": "secp384r1", "other": 1})["variables"] == 2
+
+
+def test_every_error_of_every_role_at_once() -> None:
+    with pytest.raises(AnsibleActionFail) as failure:
+        run({"nginx_http3": "perhaps", "hardening_profile": "stricter", "monitoring_state": "maybe"})
+    told = str(failure.value)
+    assert told.startswith("3 errors in the variables of web-1; nothing has been changed.")
+    for word in ("hardening: ", "nginx: ", "monitoring: ", "'perhaps'", "stricter", "maybe"):
+        assert word in told, word
