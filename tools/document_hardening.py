@@ -44,10 +44,11 @@ off had set is taken back: files are removed, lines and modes of the distributio
 
 1. A run that would is refused before anything changes: an allow-list without your address, users without yours, root
    forbidden to root, no key of your own while passwords end.
-2. `/etc/ssh/sshd_config` must pass `sshd -t`.
-3. What was there is kept, and a timer set on the server that puts it back after a minute. Then a *new* connection is
-   made, beside the one the run works through. Only when it comes in is the timer stopped. Where it does not, all is
-   put back at once; where the controller or the network has died, the server does it by itself.
+2. `/etc/ssh/sshd_config` must pass `sshd -t`, the wall around containers `nft -c`.
+3. SSH, ufw, the wall and the kernel's settings are one step. What was there is kept, and a timer set on the server that
+   puts it back after a minute. Then all is put in force and a *new* connection is made, beside the one the run works
+   through. Only when it comes in is the timer stopped. Where it does not, all is put back at once; where the controller
+   or the network has died, the server does it by itself, and a server that goes down meanwhile does it as it starts.
 
 `/etc/ssh/sshd_config` is ours: what is set there no drop-in changes, as cloud images' `50-cloud-init.conf` would.
 What the server's own file said of who comes in, by which keys and where (ports, addresses, host keys,

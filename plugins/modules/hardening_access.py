@@ -8,17 +8,20 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: hardening_access
-short_description: Settle SSH and the firewall, with a second chance
+short_description: Settle SSH, the firewall and the kernel's settings, with a second chance
 version_added: 0.1.0
 author:
   - "Mainstay contributors (@mainstay-platform)"
 description:
-  - Settles the two things by which a server can shut its operator out, C(/etc/ssh/sshd_config) and the firewall
-    (C(ufw)), for IPv4 and IPv6, in one call.
+  - Settles all by which a server can shut its operator out, in one call - C(/etc/ssh/sshd_config), the firewall
+    (C(ufw)), for IPv4 and IPv6, the wall around containers (nftables) and the kernel's settings.
   - Before it changes anything it keeps what is there and sets a timer on the server that puts it back after
-    O(second_chance) seconds. Then it opens a new SSH connection, beside the one that it works through. Only when that
-    comes in is the timer stopped; when it does not, all is undone at once, and where not even that connection is left,
-    the timer does it.
+    O(second_chance) seconds. Then all of it is put in force, and a new SSH connection is opened, beside the one that
+    the module works through. Only when that comes in is the timer stopped; when it does not, all is undone at once, and
+    where not even that connection is left, the timer does it. A server that is restarted in between undoes it when it
+    starts, before any of it is read.
+  - The kernel's settings are written to C(/etc/sysctl.d/90-mainstay.conf) and set. In a container those outside of
+    C(net.) belong to the machine and stay as they are; what is not in force is told.
   - The firewall has exactly the rules that are named, incoming and routed traffic denied, outgoing allowed. New rules
     are made before old ones are removed. SSH is reloaded, never restarted, so that sessions stay. The allowed networks
     reach SSH without a limit and nobody else does; without any, everybody reaches it within C(ufw limit) (5 new
@@ -31,6 +34,15 @@ options:
       - The content of C(/etc/ssh/sshd_config). Left alone when empty.
     type: str
     default: ""
+  sysctl:
+    description:
+      - Kernel settings by key; C(*) in a key stands for every interface. Left alone when left out.
+    type: dict
+  container_firewall:
+    description:
+      - The content of C(/etc/mainstay/containers.nft), which makes the table C(inet mainstay). When empty there is no
+        such table. Left alone when left out.
+    type: str
   reload_ssh:
     description:
       - Reload SSH even where its configuration is the same, as for a new host key.
@@ -79,7 +91,8 @@ options:
     default: 60
   state:
     description:
-      - V(absent) opens the firewall, forgets the rules and puts the distribution's C(sshd_config) back.
+      - V(absent) opens the firewall, forgets the rules, takes down the wall around containers, removes the file of
+        kernel settings, which then hold until the next start, and puts the distribution's C(sshd_config) back.
     type: str
     choices: [present, absent]
     default: present
@@ -122,6 +135,11 @@ commands:
   type: list
   elements: str
   sample: ["ufw allow 443/tcp comment mainstay"]
+not_applied:
+  description: Kernel settings that are not in force, with the reason by key.
+  returned: always
+  type: dict
+  sample: {kernel.kptr_restrict: belongs to the machine under the container}
 proven:
   description:
     - Whether a new connection was made before the old settings were given up. False where nothing changed, or where the
@@ -130,15 +148,34 @@ proven:
   type: bool
 """
 
+import os
 import shlex
 import shutil
+from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils.host import access, ufw
+from ansible_collections.mainstay.platform.plugins.module_utils.host import access, sysctl, ufw
 
 DEFAULTS = Path("/etc/default/ufw")
-SSHD_CONFIG = Path("/etc/ssh/sshd_config")
+TABLE = ["nft", "list", "table", "inet", "mainstay"]
+
+
+@dataclass
+class Changes:
+    """What is to be changed; None and empty: nothing. A file without content is removed."""
+
+    sshd: str | None = None
+    ufw: list[list[str]] = field(default_factory=list)
+    wall: str | None = None
+    settings: str | None = None
+    live: dict[str, str] = field(default_factory=dict)
+    reload_ssh: bool = False
+
+    def __bool__(self) -> bool:
+        given = (self.sshd, self.wall, self.settings)
+        return any(text is not None for text in given) or bool(self.ufw or self.live or self.reload_ssh)
 
 
 def run(module: AnsibleModule, command: list[str]) -> str:
@@ -159,8 +196,17 @@ def read(module: AnsibleModule, program: str | None) -> ufw.Firewall:
     return ufw.Firewall("Status: active" in status, ipv6, policies, rules, foreign)
 
 
+def text_of(path: Path) -> str:
+    """Return a file's content; empty when there is none."""
+    return path.read_text() if path.exists() else ""
+
+
 def replace(module: AnsibleModule, path: Path, text: str, mode: int | None = None) -> None:
-    """Replace a file, keeping its owner, and its mode unless one is given."""
+    """Replace a file, keeping its owner, and its mode unless one is given; without content it is removed."""
+    if not text:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     temporary = Path(module.tmpdir, path.name)
     temporary.write_text(text)
     module.atomic_move(str(temporary), str(path))
@@ -168,20 +214,25 @@ def replace(module: AnsibleModule, path: Path, text: str, mode: int | None = Non
         path.chmod(mode)
 
 
-def arm(module: AnsibleModule) -> None:
-    """Keep what is there, and have the server put it back unless it is told not to."""
+def arm(module: AnsibleModule, live: dict[str, str]) -> None:
+    """Keep what is there, and have the server put it back unless it is told not to, even if it is restarted."""
     shutil.rmtree(access.KEPT, ignore_errors=True)
     access.KEPT.mkdir(mode=0o700, parents=True)
     for path in access.FILES:
         if path.exists():
             shutil.copy2(path, access.KEPT / access.kept_name(path))
-    (access.KEPT / "undo.sh").write_text(access.undo_script())
+    access.UNDO.write_text(access.undo_script(live))
+    access.BOOT.write_text(access.BOOT_UNIT)
+    access.BOOT_LINK.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    access.BOOT_LINK.unlink(missing_ok=True)
+    access.BOOT_LINK.symlink_to(access.BOOT)
+    os.sync()
     seconds = module.params["second_chance"]
     run(
         module,
         [
             "systemd-run", "--quiet", "--collect", f"--unit={access.UNIT}", f"--on-active={seconds}s",
-            "--timer-property=AccuracySec=1s", "/bin/sh", str(access.KEPT / "undo.sh"),
+            "--timer-property=AccuracySec=1s", "/bin/sh", str(access.UNDO),
         ],
     )  # fmt: skip
 
@@ -189,6 +240,8 @@ def arm(module: AnsibleModule) -> None:
 def disarm(module: AnsibleModule) -> None:
     """Give up what was kept."""
     module.run_command(["systemctl", "stop", f"{access.UNIT}.timer"])
+    access.BOOT_LINK.unlink(missing_ok=True)
+    access.BOOT.unlink(missing_ok=True)
     shutil.rmtree(access.KEPT, ignore_errors=True)
 
 
@@ -206,7 +259,7 @@ def confirm(module: AnsibleModule) -> None:
 
 def undo(module: AnsibleModule) -> None:
     """Put back what was kept, now."""
-    run(module, ["/bin/sh", str(access.KEPT / "undo.sh")])
+    run(module, ["/bin/sh", str(access.UNDO)])
     disarm(module)
 
 
@@ -217,34 +270,94 @@ def wanted_sshd(module: AnsibleModule) -> str:
     return str(module.params["sshd_config"])
 
 
-def refused(module: AnsibleModule, text: str) -> str:
-    """Return why sshd does not take a configuration; empty when it does."""
-    program = module.get_bin_path("sshd", opt_dirs=["/usr/sbin"])
-    if program is None:
-        return "openssh-server is not installed"
+def refused(module: AnsibleModule, changes: Changes) -> str:
+    """Return what a program says of a file that it does not take; empty when they take all."""
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    copy = Path(module.tmpdir, "sshd_config.new")
-    copy.write_text(text)
-    rc, out, err = module.run_command([program, "-t", "-f", str(copy)])
-    return "" if rc == 0 else (err or out).strip().replace(str(copy), str(SSHD_CONFIG))
+    checks = (
+        ("sshd", ["-t", "-f"], access.SSHD_CONFIG, changes.sshd),
+        ("nft", ["-c", "-f"], access.WALL, changes.wall),
+    )
+    for name, options, path, text in checks:
+        program = module.get_bin_path(name, opt_dirs=["/usr/sbin"]) if text else None
+        if text and program is None and not module.check_mode:
+            return f"{path}: needs {name}, which is not installed"
+        if program is None:
+            continue
+        copy = Path(module.tmpdir, f"{path.name}.new")
+        copy.write_text(text or "")
+        rc, out, err = module.run_command([program, *options, str(copy)])
+        if rc != 0:
+            said = (err or out).strip().replace(str(copy), str(path))
+            return f"{path}: refused by {name} {options[0]}: {said}"
+    return ""
 
 
-def settle(module: AnsibleModule, sshd: str, calls: list[list[str]], ipv6: bool, program: str | None) -> None:
-    """Make the changes, nothing closed before all that is wanted is open."""
-    if calls and not ipv6:
+def wall(module: AnsibleModule, wanted: str | None) -> str | None:
+    """Return the wall's content where it is not what it should be, in the file or in the kernel; None when it is."""
+    if wanted is None:
+        return None
+    if wanted != text_of(access.WALL):
+        return wanted
+    if not wanted or module.get_bin_path("nft", opt_dirs=["/usr/sbin"]) is None:
+        return None
+    return None if access.stands(module.run_command(TABLE)[1]) else wanted
+
+
+def live_value(key: str) -> str | None:
+    """Return a setting's live value; None when there is no such key or it cannot be read (some are write-only)."""
+    try:
+        return Path(sysctl.path(key)).read_text()
+    except OSError:
+        return None
+
+
+def set_live(settings: dict[str, str]) -> dict[str, str]:
+    """Set kernel settings; answers those that the kernel refuses, with the reason."""
+    told = {}
+    for key, value in settings.items():
+        try:
+            Path(sysctl.path(key)).write_text(value)
+        except OSError as error:
+            told[key] = f"the kernel refuses '{value}': {error.strerror}"
+    return told
+
+
+def settle(module: AnsibleModule, changes: Changes, ipv6: bool, program: str | None) -> dict[str, str]:
+    """Make the changes, nothing closed before all that is wanted is open; answers what the kernel refuses."""
+    if changes.ufw and not ipv6:
         replace(module, DEFAULTS, ufw.with_ipv6(DEFAULTS.read_text()))
-    for call in calls:
+    for call in changes.ufw:
         run(module, [program or "ufw", *call])
-    if sshd:
-        before = SSHD_CONFIG.read_text()
+    if changes.wall is not None:
+        replace(module, access.WALL, changes.wall, 0o644)
+        if changes.wall:
+            run(module, ["nft", "-f", str(access.WALL)])
+        else:
+            module.run_command(["nft", "delete", "table", "inet", "mainstay"])
+    if changes.settings is not None:
+        replace(module, access.SETTINGS, changes.settings, 0o644)
+    refusals = set_live(changes.live)
+    if changes.sshd:
+        before = access.SSHD_CONFIG.read_text()
         if access.MARK not in before:
             access.ORIGINAL.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace(module, access.ORIGINAL, before, 0o600)
-        replace(module, SSHD_CONFIG, sshd, 0o600)
-    if sshd or module.params["reload_ssh"]:
+        replace(module, access.SSHD_CONFIG, changes.sshd, 0o600)
+    if changes.sshd or changes.reload_ssh:
         run(module, ["systemctl", "try-reload-or-restart", "ssh.service"])
     if module.params["state"] == "absent":
         access.ORIGINAL.unlink(missing_ok=True)
+    return refusals
+
+
+def difference(what: str, before: str, after: str | None) -> dict[str, str]:
+    """An entry of the module's diff; without ``after`` nothing changes."""
+    return {
+        "before_header": what,
+        "after_header": what,
+        "before": before,
+        "after": before if after is None else after,
+    }
 
 
 def main() -> None:
@@ -257,6 +370,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "sshd_config": {"type": "str", "default": ""},
+            "sysctl": {"type": "dict"},
+            "container_firewall": {"type": "str"},
             "reload_ssh": {"type": "bool", "default": False},
             "rules": {"type": "list", "elements": "dict", "options": rule, "default": []},
             "firewall": {"type": "bool", "default": True},
@@ -282,7 +397,8 @@ def main() -> None:
     if program is None and not absent and module.params["firewall"] and not module.check_mode:
         module.fail_json(msg="ufw is not installed: install the package ufw first")
     if access.KEPT.exists() and not module.check_mode:
-        undo(module)  # of a run that broke off
+        # Of a run that broke off: either the server has undone it by now, or it is done here.
+        (undo if access.UNDO.exists() else disarm)(module)
 
     try:
         now = read(module, program)
@@ -295,36 +411,61 @@ def main() -> None:
     else:
         want = ufw.target(ufw.ssh_rules(module.params["ssh_ports"], allowed) | rules)
         calls = ufw.plan(now, want)
-    before = SSHD_CONFIG.read_text() if SSHD_CONFIG.exists() else ""
+    wanted = {} if absent else module.params["sysctl"]
+    settings = None if wanted is None else sysctl.config(wanted, access.MARK)
+    detect = module.get_bin_path("systemd-detect-virt")
+    container = bool(detect) and module.run_command([detect, "--quiet", "--container"])[0] == 0
+    concrete = sysctl.expand(wanted or {}, glob)
+    live = {key: live_value(key) for key in concrete}
+    kernel = sysctl.plan(concrete, live, container)
+    old = {path: text_of(path) for path in (access.SSHD_CONFIG, access.WALL, access.SETTINGS)}
     text = wanted_sshd(module)
-    sshd = text if text != before else ""
-    if sshd and (reason := refused(module, sshd)):
-        module.fail_json(msg=f"{SSHD_CONFIG}: refused by sshd -t: {reason}. Nothing was changed.")
+    changes = Changes(
+        sshd=text if text not in ("", old[access.SSHD_CONFIG]) else None,
+        ufw=calls,
+        wall=wall(module, "" if absent else module.params["container_firewall"]),
+        settings=settings if settings != old[access.SETTINGS] else None,
+        live=kernel.write,
+        reload_ssh=module.params["reload_ssh"],
+    )
+    files = {access.SSHD_CONFIG: changes.sshd, access.WALL: changes.wall, access.SETTINGS: changes.settings}
+    if reason := refused(module, changes):
+        module.fail_json(msg=f"{reason}. Nothing was changed.")
 
-    changed = bool(calls or sshd or module.params["reload_ssh"])
-    if changed and not module.check_mode:
+    skipped = dict(kernel.skip)
+    if changes and not module.check_mode:
         try:
-            arm(module)
-            settle(module, sshd, calls, now.ipv6, program)
+            arm(module, {key: sysctl.canonical(live[key]) for key in kernel.write})
+        except OSError as error:
+            disarm(module)
+            module.fail_json(msg=f"{error}. Nothing was changed.")
+        try:
+            refusals = settle(module, changes, now.ipv6, program)
         except OSError as error:
             undo(module)
             module.fail_json(msg=f"{error}. All was put back as it was.")
+        skipped |= refusals
+        changes.live = {key: value for key, value in changes.live.items() if key not in refusals}
+        if not changes:
+            disarm(module)
+    if skipped:
+        module.warn(f"{len(skipped)} kernel settings are not in force: {sysctl.by_reason(skipped)}")
     module.exit_json(
-        changed=changed,
-        armed=changed and not module.check_mode,
+        changed=bool(changes),
+        armed=bool(changes) and not module.check_mode,
         proven=False,
+        not_applied=skipped,
         commands=[shlex.join(["ufw", *call]) for call in calls],
         diff=[
-            {
-                "before_header": "firewall", "after_header": "firewall",
-                "before": now.describe(), "after": want.describe() if calls else now.describe(),
-            },
-            {
-                "before_header": str(SSHD_CONFIG), "after_header": str(SSHD_CONFIG),
-                "before": before, "after": sshd or before,
-            },
+            difference("firewall", now.describe(), want.describe() if calls else None),
+            *(difference(str(path), old[path], new) for path, new in files.items()),
+            difference(
+                "running kernel",
+                "".join(f"{key} = {sysctl.canonical(live[key])}\n" for key in changes.live),
+                "".join(f"{key} = {value}\n" for key, value in changes.live.items()),
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

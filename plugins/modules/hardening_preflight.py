@@ -121,6 +121,10 @@ tmp_mount:
   description: Whether C(/tmp) is a file system of its own that systemd mounts.
   returned: always
   type: bool
+syslog_daemon:
+  description: Program that writes logs of its own (C(rsyslogd)), and has what it writes from the journal.
+  returned: always
+  type: str
 time_daemon:
   description: Program that already keeps the time (C(chronyd), C(ntpd)), which systemd-timesyncd would displace.
   returned: always
@@ -137,6 +141,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.host import acce
 
 SSHD_CONFIG = Path("/etc/ssh/sshd_config")
 KINDS = ("kex", "cipher", "mac", "HostKeyAlgorithms")
+SYSLOG_DAEMONS = ("rsyslogd", "syslog-ng", "syslogd")
 TIME_DAEMONS = ("chronyd", "ntpd", "ntpsec", "openntpd")
 
 
@@ -192,6 +197,11 @@ def tmp_mount(module: AnsibleModule) -> bool:
     return "ActiveState=active" in out and "FragmentPath=/" in out and "/run/" not in out
 
 
+def first(module: AnsibleModule, programs: tuple[str, ...]) -> str:
+    """Return the first of some programs that is installed; empty for none."""
+    return next((name for name in programs if module.get_bin_path(name, opt_dirs=["/usr/sbin"])), "")
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -245,7 +255,8 @@ def main() -> None:
         container=container,
         router_advertisements=router_advertisements(),
         tmp_mount=not container and tmp_mount(module),
-        time_daemon=next((d for d in TIME_DAEMONS if module.get_bin_path(d, opt_dirs=["/usr/sbin"])), ""),
+        syslog_daemon=first(module, SYSLOG_DAEMONS),
+        time_daemon=first(module, TIME_DAEMONS),
     )
 
 

@@ -68,12 +68,13 @@ import re
 import stat
 from collections.abc import Callable
 from functools import cache
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.hardening import edits, report
-from ansible_collections.mainstay.platform.plugins.module_utils.host import apt, ssh, sysctl, units
+from ansible_collections.mainstay.platform.plugins.module_utils.host import access, apt, ssh, sysctl, units
 
 TREES = Path("/var/lib/mainstay/trees")
 Findings = list[tuple[str, str]]
@@ -119,10 +120,11 @@ def sshd(look: Look, control: dict[str, Any]) -> Findings:
 def kernel(look: Look, control: dict[str, Any]) -> Findings:
     """What the running kernel has."""
     live: dict[str, str | None] = {}
-    for key in control["sysctl"]:
+    settings = sysctl.expand(control["sysctl"], glob)
+    for key in settings:
         path = Path(sysctl.path(key))
         live[key] = path.read_text() if path.exists() else None
-    return report.sysctl(control["sysctl"], live, look.container)
+    return report.sysctl(settings, live, look.container)
 
 
 def packages(look: Look, control: dict[str, Any]) -> Findings:
@@ -221,8 +223,9 @@ def ufw(look: Look) -> Findings:
 
 def container_firewall(look: Look) -> Findings:
     """The second wall stands."""
-    rc, _out = look.run("nft", "list", "chain", "inet", "mainstay", "docker_user")
-    return [(report.PASSED if rc == 0 else report.FAILED, "the table 'inet mainstay' is not loaded (nft list tables)")]
+    _rc, out = look.run("nft", "list", "table", "inet", "mainstay")
+    stands = access.stands(out)
+    return [(report.PASSED if stands else report.FAILED, "the table 'inet mainstay' lacks rules (nft list ruleset)")]
 
 
 def jail(look: Look, name: str) -> Findings:

@@ -86,10 +86,14 @@ AREAS = {
 }
 
 
-def _both(key: str, value: int) -> dict[str, int]:
-    """A setting of ``net.ipv4.conf`` or ``net.ipv6.conf`` for all interfaces and for those to come."""
+def _each(key: str, value: int) -> dict[str, int]:
+    """A setting of ``net.ipv4.conf`` or ``net.ipv6.conf`` for all interfaces: at once, to come, and each by itself.
+
+    What is said of ``all`` does not reach an interface that says otherwise: of some keys the larger value counts, as of
+    ``rp_filter``, which Debian sets to 2 (loose) for each; of IPv6's only that of the interface.
+    """
     family, name = key.split(".")
-    return {f"net.{family}.conf.{which}.{name}": value for which in ("all", "default")}
+    return {f"net.{family}.conf.{which}.{name}": value for which in ("all", "default", "*")}
 
 
 def _login_defs(key: str, value: object) -> Edit:
@@ -241,7 +245,6 @@ CONTROLS: tuple[Control, ...] = (
         " nginx, and no container reaches the server's SSH or the cloud's metadata, which hands out credentials.",
         packages=("nftables",), units=("mainstay-container-firewall",), checks=("container_firewall",),
         files=(
-            File("/etc/mainstay/containers.nft", "containers.nft.j2", validate="nft -c -f %s"),
             File("/etc/systemd/system/mainstay-container-firewall.service", "container-firewall.service.j2"),
         ),
     ),
@@ -275,16 +278,16 @@ CONTROLS: tuple[Control, ...] = (
         "net-redirects", "No redirects, no source routes",
         "Nobody on the network tells the server where its packets go.",
         sysctl={
-            **_both("ipv4.accept_redirects", 0), **_both("ipv4.secure_redirects", 0), **_both("ipv4.send_redirects", 0),
-            **_both("ipv4.accept_source_route", 0), **_both("ipv6.accept_redirects", 0),
-            **_both("ipv6.accept_source_route", 0), **_both("ipv4.shared_media", 0),
+            **_each("ipv4.accept_redirects", 0), **_each("ipv4.secure_redirects", 0), **_each("ipv4.send_redirects", 0),
+            **_each("ipv4.accept_source_route", 0), **_each("ipv6.accept_redirects", 0),
+            **_each("ipv6.accept_source_route", 0), **_each("ipv4.shared_media", 0),
         },
     ),
     Control(
         "net-spoofing", "Spoofed packets are dropped and logged",
         "A packet must come in where the answer would go out, and nobody outside speaks for the server itself.",
         sysctl={
-            **_both("ipv4.rp_filter", 1), **_both("ipv4.log_martians", 1), "net.ipv4.conf.all.accept_local": 0,
+            **_each("ipv4.rp_filter", 1), **_each("ipv4.log_martians", 1), "net.ipv4.conf.all.accept_local": 0,
             "net.ipv4.conf.all.route_localnet": 0,
             "net.ipv4.conf.all.arp_filter": 0,
         },
@@ -303,9 +306,9 @@ CONTROLS: tuple[Control, ...] = (
         " route from one.",
         STRICT, needs=("no_router_advertisements",),
         sysctl={
-            **_both("ipv6.accept_ra", 0), **_both("ipv6.accept_ra_defrtr", 0), **_both("ipv6.accept_ra_pinfo", 0),
-            **_both("ipv6.accept_ra_rtr_pref", 0), **_both("ipv6.autoconf", 0), **_both("ipv6.max_addresses", 1),
-            **_both("ipv6.router_solicitations", 0),
+            **_each("ipv6.accept_ra", 0), **_each("ipv6.accept_ra_defrtr", 0), **_each("ipv6.accept_ra_pinfo", 0),
+            **_each("ipv6.accept_ra_rtr_pref", 0), **_each("ipv6.autoconf", 0), **_each("ipv6.max_addresses", 1),
+            **_each("ipv6.router_solicitations", 0),
         },
     ),
     # Kernel.
@@ -508,11 +511,12 @@ CONTROLS: tuple[Control, ...] = (
     # Logs.
     Control(
         "logs-journal", "The journal lasts, and ends",
-        "It survives a restart, for as long and as much as hardening_journal_days and hardening_journal_size say.",
+        "It survives a restart, for as long and as much as hardening_journal_days and hardening_journal_size say. Where"
+        " rsyslog or its like is installed it gets all of it, as what ships auth.log needs.",
         edits=(
             Edit("/etc/systemd/journald.conf", r"Storage=", "Storage=persistent"),
             Edit("/etc/systemd/journald.conf", r"Compress=", "Compress=yes"),
-            Edit("/etc/systemd/journald.conf", r"ForwardToSyslog=", "ForwardToSyslog=no"),
+            Edit("/etc/systemd/journald.conf", r"ForwardToSyslog=", "ForwardToSyslog={syslog}"),
         ),
         files=(File("/etc/systemd/journald.conf.d/50-mainstay.conf", "journald.conf.j2"),),
     ),

@@ -64,6 +64,7 @@ def plan(facts: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]
     ours = _sshd({k: v for c in on for k, v in c.sshd.items()}, known)
     sshd = wishes | {k: v for k, v in ours.items() if k.lower() not in map(str.lower, wishes)}
     sysctl = {**{k: v for c in on for k, v in c.sysctl.items()}, **(options.get("sysctl") or {})}
+    words = {"banner": str(options.get("banner") or ""), "syslog": "yes" if facts.get("syslog_daemon") else "no"}
     result: dict[str, Any] = {
         "on": [c.id for c in on],
         "notes": notes,
@@ -71,13 +72,13 @@ def plan(facts: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]
         "sysctl": sysctl,
         "packages": _unique(p for c in on for p in c.packages),
         "files": [_file(asdict(f)) for c in on for f in c.files],
-        "edits": [_edit(asdict(e), options) for c in on for e in c.edits],
+        "edits": [_edit(asdict(e), words) for c in on for e in c.edits],
         "modes": [asdict(m) for c in on for m in c.modes],
         "pam": _unique(p for c in on for p in c.pam),
         "groups": _unique(g for c in on for g in c.groups),
         "units": [{"name": u, "enabled": True, "state": "started"} for u in _unique(u for c in on for u in c.units)],
     }
-    result["controls"] = [_reported(c, state, why, result, options) for c, state, why in states]
+    result["controls"] = [_reported(c, state, why, result, words) for c, state, why in states]
     return result
 
 
@@ -169,12 +170,16 @@ def _file(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value != ""}
 
 
-def _edit(entry: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    return {**entry, "line": str(options.get("banner") or "") if entry["line"] == "{banner}" else entry["line"]}
+def _edit(entry: dict[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    """Fill in what a line leaves open: ``{banner}``, ``{syslog}``."""
+    line = entry["line"]
+    for name, word in words.items():
+        line = line.replace(f"{{{name}}}", word)
+    return {**entry, "line": line}
 
 
 def _reported(
-    control: Control, state: str, why: str, result: Mapping[str, Any], options: Mapping[str, Any]
+    control: Control, state: str, why: str, result: Mapping[str, Any], words: Mapping[str, str]
 ) -> dict[str, Any]:
     """A control as the report wants it; one that is off has nothing to be looked at."""
     base = {"id": control.id, "title": control.title, "state": state, "why": why}
@@ -186,7 +191,7 @@ def _reported(
         "sysctl": {k: result["sysctl"][k] for k in control.sysctl},
         "packages": list(control.packages),
         "files": [f.dest for f in control.files],
-        "edits": [_edit(asdict(e), options) for e in control.edits],
+        "edits": [_edit(asdict(e), words) for e in control.edits],
         "modes": [asdict(m) for m in control.modes],
         "pam": list(control.pam),
         "groups": list(control.groups),

@@ -53,7 +53,7 @@ def sysctl(wanted: Mapping[str, Any], live: Mapping[str, str | None], container:
             found.append((NOT_HERE, f"this kernel has no {key}"))
         elif " ".join(now.split()) == " ".join(str(int(value) if isinstance(value, bool) else value).split()):
             found.append((PASSED, key))
-        elif container and not key.startswith("net."):
+        elif container and not key.startswith(("net.", "net/")):
             found.append((NOT_HERE, f"{key} belongs to the machine under the container"))
         else:
             found.append((FAILED, f"{key} is {' '.join(now.split())}"))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 NO_SUCH = "this kernel has no such setting"
@@ -19,6 +19,24 @@ def path(key: str) -> str:
 def canonical(value: object) -> str:
     """Return a value as the kernel prints it but with single blanks: ``4096\\t87380`` becomes ``4096 87380``."""
     return " ".join(str(int(value) if isinstance(value, bool) else value).split())
+
+
+def expand(settings: Mapping[str, object], find: Callable[[str], Iterable[str]]) -> dict[str, object]:
+    """Return settings with ``*`` in a key, as in ``net.ipv4.conf.*.rp_filter``, replaced by what there is.
+
+    ``find`` answers the files of a pattern. A key that is named itself goes before a pattern (sysctl.d(5)); one of an
+    interface with a dot in its name is written with slashes.
+    """
+    named = {path(key): key for key in settings if "*" not in key}
+    found: dict[str, object] = {}
+    for key, value in settings.items():
+        if "*" not in key:
+            found[key] = value
+            continue
+        for file in sorted(set(find(path(key))) - set(named)):
+            words = file.removeprefix("/proc/sys/")
+            found[words if "." in words else words.replace("/", ".")] = value
+    return found
 
 
 @dataclass(frozen=True)
@@ -41,11 +59,16 @@ def plan(settings: Mapping[str, object], live: Mapping[str, str | None], contain
             result.skip[key] = NO_SUCH
         elif canonical(now) == canonical(value):
             continue
-        elif container and not key.startswith("net."):
+        elif container and not key.startswith(("net.", "net/")):
             result.skip[key] = NOT_OURS
         else:
             result.write[key] = canonical(value)
     return result
+
+
+def config(settings: Mapping[str, object], mark: str) -> str:
+    """Return the file for /etc/sysctl.d that sets them at each start; empty for none."""
+    return "".join([f"{mark}.\n", *(f"{k} = {canonical(v)}\n" for k, v in settings.items())]) if settings else ""
 
 
 def by_reason(skipped: Mapping[str, str]) -> str:

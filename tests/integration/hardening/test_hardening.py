@@ -5,65 +5,45 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from testbed.outside import ROOT, STATE, address, bed, run
+from testbed.outside import ROOT, STATE, Machine, Server, bed, recap, run, wait_for
 
 HERE = Path(__file__).parent
-NAME = "hardening-strict"
+NAME = "t-hard"
 SSH_OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 STRICT: dict[str, Any] = {"hardening_profile": "strict", "hardening_ssh_users": ["admin"]}
 
 
-class Machine:
-    """A container on the bed's network."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def shell(self, command: str, check: bool = True) -> str:
-        done = subprocess.run(
-            ["docker", "exec", "-i", self.name, "bash"], input=command, capture_output=True, text=True, check=False
-        )
-        assert not check or done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return (done.stdout + done.stderr).strip()
+def reaches(machine: Machine, target: str, port: int) -> bool:
+    """Whether a TCP connection from one machine to another comes about."""
+    return "open" in machine.shell(
+        f"timeout 3 bash -c 'exec 3<>/dev/tcp/{target}/{port}' && echo open || true", check=False
+    )
 
 
-class Server(Machine):
-    """The server, as its operator reaches it."""
+class Strict(Server):
+    """A server with the strict profile, as its operator reaches it."""
 
-    @property
-    def address(self) -> str:
-        return address(self.name)
-
-    def ansible(self, program: str, *words: str, check: bool = True, **variables: Any) -> str:
-        done = run(
-            str(ROOT / ".venv/bin" / program), *words, "-i", f"{self.address},",
-            "-e", json.dumps({
-                "ansible_user": "admin", "ansible_ssh_private_key_file": str(STATE / "id_ed25519"),
-                "ansible_ssh_common_args": SSH_OPTIONS, **variables,
-            }),
-            check=check,
-        )  # fmt: skip
-        assert check or done.returncode != 0, done.stdout
-        return done.stdout + done.stderr
-
-    def play(self, *options: str, check: bool = True, **variables: Any) -> str:
+    def harden(self, *options: str, check: bool = True, **variables: Any) -> str:
         # Whoever looks so often would run into the limit of new connections.
-        allowed = {"hardening_ssh_allowed_sources": [self.operator()]}
-        playbook = variables.pop("playbook", str(HERE / "server.yml"))
-        return self.ansible("ansible-playbook", playbook, *options, check=check, **STRICT | allowed | variables)
+        allowed = {"hardening_ssh_allowed_sources": [self.operator]}
+        playbook = variables.pop("playbook", HERE / "server.yml")
+        return self.play(playbook, *options, check=check, **STRICT | allowed | variables)
 
     def report(self, **variables: Any) -> dict[str, dict[str, str]]:
         """The report's entries by control."""
-        output = self.play("-v", playbook=str(ROOT / "playbooks/hardening.yml"), **variables)
+        output = self.harden("-v", playbook=ROOT / "playbooks/hardening.yml", **variables)
         entries = yaml.safe_load(
             output[output.index("    counts:") : output.index("\n\n", output.index("    counts:"))]
         )
@@ -75,25 +55,91 @@ class Server(Machine):
         done = run("ssh", *SSH_OPTIONS.split(), *key, f"{user}@{self.address}", "id -un", check=False)
         return (done.stdout + done.stderr).strip()
 
+    @cached_property
     def operator(self) -> str:
         """The address that the server sees its operator come from."""
         return self.shell("ip route | grep -oP 'default via \\K\\S+'")
 
+    def ways_in(self) -> str:
+        """All that decides who comes in: files and what is in force."""
+        return self.shell(
+            "sha256sum /etc/ssh/sshd_config /etc/ufw/user.rules /etc/ufw/user6.rules /etc/sysctl.d/90-mainstay.conf "
+            "/etc/mainstay/containers.nft; ufw status verbose; nft -s list table inet mainstay; "
+            "sysctl net.ipv4.conf.all.rp_filter net.ipv4.conf.eth0.rp_filter net.ipv4.ip_forward"
+        )
+
+    def access(self, **arguments: Any) -> list[str]:
+        """The command by which a controller calls hardening_access without the checks of the role before it."""
+        return [
+            str(ROOT / ".venv/bin/ansible"), self.name, "-i", f"{self.name},", "-e", json.dumps(self.variables),
+            "--become", "-m", "mainstay.platform.hardening_access", "-a", json.dumps(arguments),
+        ]  # fmt: skip
+
+    def box(self, name: str, network: str, command: str, *options: str) -> None:
+        """Start a container of busybox."""
+        self.shell(f"docker rm -f {name} >/dev/null 2>&1; docker run -d --name {name} --network {network} "
+                   f"{' '.join(options)} box {command}")  # fmt: skip
+
+    def from_box(self, name: str, target: str, port: int) -> bool:
+        """Whether a container reaches a port."""
+        return "open" in self.shell(
+            f"docker exec {name} /busybox timeout 3 /busybox nc -w 2 {target} {port} </dev/null && echo open || true",
+            check=False,
+        )
+
 
 def changed(output: str) -> int:
-    return int(re.findall(r"changed=(\d+)", output)[-1])
+    return recap(output)["changed"]
+
+
+def words(output: str) -> str:
+    """Output without its line breaks."""
+    return re.sub(r"\s+", " ", output)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server() -> Iterator[Strict]:
     bed("server", "down", NAME)
     bed("server", "up", NAME)
-    yield Server(NAME)
+    yield Strict(NAME, ansible_ssh_common_args=SSH_OPTIONS)
     bed("server", "down", NAME)
 
 
-def test_check_mode_on_a_bare_server(server: Server) -> None:
-    output = server.play("--check", "--diff")
+@pytest.fixture(scope="module")
+def stranger(server: Strict) -> Iterator[Machine]:
+    """Another machine on the same network."""
+    name = f"{NAME}-stranger"
+    run("docker", "rm", "--force", name)
+    shown = json.loads(run("docker", "inspect", server.name).stdout)[0]
+    network = next(iter(shown["NetworkSettings"]["Networks"]))
+    run(
+        "docker", "run", "--detach", "--rm", "--name", name, "--network", network, "--cap-add", "NET_ADMIN",
+        shown["Config"]["Image"], "sleep", "infinity",
+    )  # fmt: skip
+    yield Machine(name)
+    run("docker", "rm", "--force", name)
+
+
+@pytest.fixture(scope="module")
+def boxes(server: Strict) -> Strict:
+    """Containers of two apps: one with a database in a network of its own, one that is in the hands of an attacker."""
+    server.shell(
+        "DEBIAN_FRONTEND=noninteractive apt-get -qy install busybox-static >/dev/null 2>&1; mkdir -p /tmp/box && "
+        "cp /bin/busybox /tmp/box/busybox && "
+        "tar -C /tmp/box -c . | docker import -c 'ENTRYPOINT [\"/busybox\"]' - box && "
+        "docker network create --internal shop-data && docker network create shop-blue_default && "
+        "docker network create --ipv6 --subnet fd00:b0b::/64 blog-blue_default"
+    )
+    server.box("db", "shop-data", "httpd -f -p 5432")
+    server.box("app", "shop-blue_default", "httpd -f -p 8000", "-p 127.0.0.1:20011:8000")
+    server.box("open", "blog-blue_default", "httpd -f -p 8000", "-p 0.0.0.0:18080:8000", "-p [::]:18080:8000")
+    server.box("implied", "blog-blue_default", "httpd -f -p 8000", "-p 18081:8000")
+    server.box("attacker", "blog-blue_default", "sleep 100000")
+    return server
+
+
+def test_check_mode_on_a_bare_server(server: Strict) -> None:
+    output = server.harden("--check", "--diff")
     assert "failed=0" in output
     left = (
         "/etc/ufw/ufw.conf /etc/fail2ban /var/lib/mainstay /etc/mainstay /etc/modprobe.d/mainstay* /etc/sudoers.d/00*"
@@ -101,14 +147,14 @@ def test_check_mode_on_a_bare_server(server: Server) -> None:
     assert server.shell(f"ls -d {left} 2>/dev/null; true") == ""
 
 
-def test_first_and_second_run(server: Server) -> None:
-    first = server.play("-v")
+def test_first_and_second_run(server: Strict) -> None:
+    first = server.harden("-v")
     assert "proven: true" in first
-    assert changed(server.play()) == 0
-    assert changed(server.play("--check", "--diff")) == 0
+    assert changed(server.harden()) == 0
+    assert changed(server.harden("--check", "--diff")) == 0
 
 
-def test_every_control_holds(server: Server) -> None:
+def test_every_control_holds(server: Strict) -> None:
     entries = server.report()
     assert {name: e["why"] for name, e in entries.items() if e["state"] == "failed"} == {}
     assert sum(e["state"] == "passed" for e in entries.values()) > 40
@@ -116,7 +162,7 @@ def test_every_control_holds(server: Server) -> None:
     assert entries["ssh-no-forwarding"]["why"] == "not in profile strict: on request"
 
 
-def test_the_report_sees_what_is_not_so(server: Server) -> None:
+def test_the_report_sees_what_is_not_so(server: Strict) -> None:
     server.shell(
         "echo 1 > /proc/sys/net/ipv4/conf/all/accept_redirects; chmod 0666 /etc/crontab; "
         "echo 'Defaults !use_pty' > /etc/sudoers.d/00-mainstay; fail2ban-client stop recidive"
@@ -128,20 +174,20 @@ def test_the_report_sees_what_is_not_so(server: Server) -> None:
     assert failed["cron-files"] == "/etc/crontab has mode 0666 of user 0"
     assert failed["accounts-sudo"] == "/etc/sudoers.d/00-mainstay was changed"
     server.shell("fail2ban-client reload")
-    assert changed(server.play()) > 0
+    assert changed(server.harden()) > 0
     assert [e["id"] for e in server.report().values() if e["state"] == "failed"] == []
 
 
-def test_waivers(server: Server) -> None:
+def test_waivers(server: Strict) -> None:
     waiver = {"control": "accounts-su", "reason": "the old deploy tool needs su", "until": "2999-01-01"}
     before = server.shell("cat /etc/pam.d/su")
-    server.play(hardening_waivers=[waiver])
+    server.harden(hardening_waivers=[waiver])
     assert "group=sugroup" not in server.shell("grep -v '^#' /etc/pam.d/su; getent group sugroup; true")
     assert server.report(hardening_waivers=[waiver])["accounts-su"] == {
         "id": "accounts-su", "title": "su is for root", "state": "waived",
         "why": "until 2999-01-01: the old deploy tool needs su",
     }  # fmt: skip
-    ended = server.play(hardening_waivers=[{**waiver, "until": "2020-01-01"}])
+    ended = server.harden(hardening_waivers=[{**waiver, "until": "2020-01-01"}])
     assert "The waiver of 'accounts-su' has ended on 2020-01-01: the control is in force again" in ended
     assert server.shell("cat /etc/pam.d/su") == before
 
@@ -174,20 +220,239 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_refused(server: Server, name: str) -> None:
+def test_refused(server: Strict, name: str) -> None:
     variables, messages = WRONG[name]
-    output = re.sub(r"\s+", " ", server.play(check=False, **variables))
+    output = re.sub(r"\s+", " ", server.harden(check=False, **variables))
     for message in messages:
         assert message in output
     assert server.login() == "admin"
-    assert changed(server.play("--check")) == 0
+    assert changed(server.harden("--check")) == 0
 
 
-def test_a_lock_out_is_undone(server: Server) -> None:
-    """Nothing forbids this setting and sshd takes it, but with it no new connection comes in."""
-    before = server.shell("sha256sum /etc/ssh/sshd_config; ufw status")
-    output = server.play(check=False, hardening_ssh_options={"DenyUsers": "admin"})
-    assert "you would not come in any more; all was put back as it was" in re.sub(r"\s+", " ", output)
+LOCKED_OUT: dict[str, dict[str, Any]] = {
+    "sshd takes it, nobody comes in by it": {"hardening_ssh_options": {"DenyUsers": "admin"}},
+    "no key is looked for where it is": {"hardening_ssh_options": {"AuthorizedKeysFile": "/etc/ssh/nowhere/%u"}},
+    "sshd listens elsewhere": {"hardening_ssh_options": {"ListenAddress": "127.0.0.1"}},
+}
+
+
+@pytest.mark.parametrize("name", LOCKED_OUT)
+def test_a_lock_out_is_undone(server: Strict, name: str) -> None:
+    """Nothing forbids these settings, but with them no new connection comes in."""
+    before = server.ways_in()
+    output = server.harden(check=False, **LOCKED_OUT[name])
+    assert "you would not come in any more; all was put back as it was" in words(output)
     assert server.login() == "admin"
-    assert server.shell("sha256sum /etc/ssh/sshd_config; ufw status") == before
-    assert changed(server.play()) == 0
+    assert server.ways_in() == before
+    assert changed(server.harden()) == 0
+
+
+SHUT = {
+    "an allow-list": {"ssh_allowed_sources": ["203.0.113.9"]},
+    "a wall": {
+        "rules": [{"port": 80}, {"port": 443}],
+        "container_firewall": "table inet mainstay\ndelete table inet mainstay\ntable inet mainstay {\nchain input {\n"
+        "type filter hook input priority filter - 10\ntcp dport 22 ct state new drop\n}\n}\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", SHUT)
+def test_a_firewall_that_shuts_the_operator_out_is_undone(server: Strict, name: str) -> None:
+    before = server.ways_in()
+    said = run(*server.access(**SHUT[name], second_chance=30), check=False)
+    assert "you would not come in any more" in words(said.stdout + said.stderr)
+    wait_for("the way in", lambda: server.login() == "admin", timeout=45)
+    wait_for("the old rules", lambda: server.ways_in() == before, timeout=45)
+
+
+@pytest.fixture
+def another_way(server: Strict) -> Iterator[None]:
+    """Answers to the operator leave by another network than he comes in by: loose filters take it, strict ones do not.
+
+    The machine under the test takes it as well, whose own filters are off.
+    """
+    network = f"{NAME}-another"
+    run("docker", "network", "rm", network, check=False)
+    run("docker", "network", "create", network)
+    run("docker", "network", "connect", network, NAME)
+    gateway = run("docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", network).stdout.strip()
+    server.shell(
+        "for key in all default eth0 eth1; do echo 0 > /proc/sys/net/ipv4/conf/$key/rp_filter; done; "
+        f"ip route add {server.operator}/32 via {gateway} dev eth1"
+    )
+    yield
+    server.shell(f"ip route del {server.operator}/32")
+    run("docker", "network", "disconnect", network, NAME)
+    run("docker", "network", "rm", network)
+
+
+def test_a_kernel_setting_that_shuts_the_operator_out_is_undone(server: Strict, another_way: None) -> None:
+    assert server.login() == "admin", "over the other network, while the filters are off"
+    output = server.harden(check=False)
+    assert "you would not come in any more" in words(output)
+    filters = "sysctl -n net.ipv4.conf.all.rp_filter net.ipv4.conf.eth0.rp_filter"
+    wait_for("the old settings", lambda: server.shell(filters).split() == ["0", "0"], timeout=90)
+    assert server.login() == "admin"
+
+
+def dies(server: Strict, seconds: int) -> None:
+    """A controller shuts the operator out and dies while its new connection hangs at the firewall."""
+    command = server.access(ssh_allowed_sources=["203.0.113.9"], second_chance=seconds)
+    controller = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for("the change", lambda: shut(server), timeout=30, pause=0.1)
+    os.killpg(controller.pid, signal.SIGKILL)
+    controller.wait()
+    assert shut(server)
+    assert server.login() != "admin", "the way in is shut"
+
+
+def shut(server: Strict) -> bool:
+    status = server.shell("ufw status")
+    return "203.0.113.9" in status and server.operator not in status
+
+
+KEPT = "ls -A /var/lib/mainstay/hardening/second-chance 2>/dev/null; ls /etc/systemd/system | grep second-chance; true"
+
+
+def test_a_server_that_nobody_confirms_undoes_by_itself(server: Strict) -> None:
+    server.harden()
+    before = server.ways_in()
+    dies(server, 12)
+    wait_for("the old rules", lambda: server.ways_in() == before, timeout=30)
+    assert server.login() == "admin"
+    wait_for("the end of it", lambda: server.shell(KEPT) == "undone", timeout=10)
+    assert changed(server.harden()) == 0
+    assert server.shell(KEPT) == ""
+
+
+def test_a_server_that_is_restarted_before_anybody_confirms_undoes_as_it_starts(server: Strict) -> None:
+    before = server.ways_in()
+    dies(server, 3600)
+    bed("server", "reboot", NAME)
+    assert server.login() == "admin"
+    assert server.ways_in() == before
+    assert server.shell(KEPT) == "undone"
+    # What is changed from now on is not undone by what was kept then.
+    server.shell("ufw allow 8443/tcp")
+    said = run(*server.access(ssh_allowed_sources=[server.operator], rules=[{"port": 80}], firewall=False))
+    assert "8443" in server.shell("ufw status"), said.stdout
+    assert server.shell(KEPT) == ""
+    assert changed(server.harden()) > 0
+    assert server.ways_in() == before
+
+
+def test_containers_are_behind_a_second_wall(boxes: Strict, stranger: Machine) -> None:
+    inside = boxes.shell("docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' open")
+    assert "open" in boxes.shell("timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/20011' && echo open")
+    assert "127.0.0.1:18081->" in boxes.shell("docker ps --filter name=implied --format '{{.Ports}}'")
+    assert reaches(stranger, boxes.address, 80)
+    for target in (boxes.address, boxes.ipv6):
+        for port in (18080, 18081, 20011):
+            assert not reaches(stranger, target, port), f"[{target}]:{port}"
+    # Not by way of the server as a router either.
+    stranger.shell(f"ip route replace {inside}/32 via {boxes.address}")
+    assert not reaches(stranger, inside, 8000)
+    assert "counter packets 0 " not in boxes.shell("nft list chain inet mainstay docker_user | grep 'oifname \"br-'")
+
+
+def test_an_attacker_in_a_container(boxes: Strict) -> None:
+    data = boxes.shell("docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' db")
+    gateway = boxes.shell("docker inspect -f '{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}' attacker")
+    neighbour = boxes.shell("docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' open")
+    assert boxes.from_box("attacker", neighbour, 8000), "the attacker's own app"
+    assert boxes.from_box("attacker", boxes.address, 80), "the sites, as anybody"
+    assert not boxes.from_box("attacker", data, 5432), "another app's database"
+    for target in (gateway, boxes.address):
+        assert not boxes.from_box("attacker", target, 22), "the server's SSH"
+        for port in (9080, 20011, 18081):
+            assert not boxes.from_box("attacker", target, port), f"the server's port {port}"
+    refused = boxes.shell("runuser -u nobody -- curl -sS --unix-socket /run/docker.sock http://d/version", check=False)
+    assert "Couldn't connect" in refused or "Permission denied" in refused, refused
+
+
+def test_the_metadata_address(boxes: Strict, stranger: Machine) -> None:
+    """The cloud's, played by another machine: the server needs it, its containers must not have it."""
+    own = stranger.shell("ip -4 -o address show dev eth0 | grep -oP 'inet \\K[^/]+'")
+    stranger.shell("ip address add 169.254.169.254/32 dev lo && (python3 -m http.server 80 >/dev/null 2>&1 &)")
+    boxes.shell(f"ip route add 169.254.169.254/32 via {own}")
+    wait_for("the metadata", lambda: reaches(boxes, "169.254.169.254", 80), timeout=20)
+    assert boxes.from_box("attacker", own, 80), "the way there is open"
+    assert not boxes.from_box("attacker", "169.254.169.254", 80)
+    assert "counter packets 0 " not in boxes.shell("nft list chain inet mainstay from_containers | grep 169.254")
+
+
+def serving(server: Strict) -> None:
+    """What the product lives by works."""
+    # nginx answers, by workers of its own user that nothing kills.
+    assert server.shell("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9080/nginx") == "200"
+    assert server.shell("ps -o user= -C nginx | sort | uniq -c | sort -n").split()[-1] == "www-data"
+    assert server.shell("grep -c 'exited on signal' /var/log/nginx/error.log || true") == "0"
+    # A published port answers.
+    assert "open" in server.shell("timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/20011' && echo open")
+    assert server.shell("sysctl -n net.ipv4.ip_forward") == "1"
+    assert "mainstay" in server.shell("nft list table inet mainstay")
+    for unit in ("ssh", "docker", "nginx", "fail2ban", "cron", "apt-daily-upgrade.timer"):
+        assert server.shell(f"systemctl is-active {unit}") == "active", unit
+
+
+def test_the_product_goes_on(boxes: Strict) -> None:
+    """After each of the things that have undone hardened servers before."""
+    for name in ("app", "open", "implied", "db", "attacker"):
+        boxes.shell(f"docker update --restart always {name}")
+    serving(boxes)
+    for command in ("sysctl --system", "ufw reload", "systemctl restart docker", "systemctl restart nftables; true"):
+        boxes.shell(command)
+        wait_for(f"the product after {command}", lambda: serving(boxes) is None, timeout=30)
+    bed("server", "reboot", NAME)
+    wait_for("the product after a restart", lambda: serving(boxes) is None, timeout=60)
+    assert changed(boxes.harden()) == 0
+    assert [e["id"] for e in boxes.report().values() if e["state"] == "failed"] == []
+
+
+def test_guessing_at_ssh(server: Strict, stranger: Machine) -> None:
+    server.harden(hardening_ssh_allowed_sources=[])
+    guess = f"ssh {SSH_OPTIONS} -o BatchMode=yes -o ConnectTimeout=5 admin@{server.address} id"
+    for attempt in (1, 2, 3):
+        assert "Permission denied (publickey)" in stranger.shell(guess, check=False), f"attempt {attempt}"
+    ban = wait_for("the ban", lambda: server.shell("fail2ban-client get sshd banip --with-time"), timeout=20)
+    assert " + 7200 = " in ban
+    assert "Permission denied" not in stranger.shell(guess, check=False)
+    assert server.login("root").endswith("Permission denied (publickey).")
+    server.shell("fail2ban-client unban --all")
+    server.harden()
+
+
+VISITS = {
+    "nginx-scanners": [f"curl -s -o /dev/null http://{{server}}{path}" for path in (
+        "/wp-login.php", "/.env", "/.git/config", "/phpmyadmin/", "/vendor/phpunit/x", "/cgi-bin/test",
+    )],
+    "nginx-bots": ["curl -s -o /dev/null -A sqlmap/1.8 http://{server}/"] * 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("jail", VISITS)
+def test_scanners_are_banned_from_the_sites(server: Strict, stranger: Machine, jail: str) -> None:
+    for _ in range(8):
+        stranger.shell(f"curl -s -o /dev/null http://{server.address}/", check=False)
+    assert reaches(stranger, server.address, 80), "a visitor who finds nothing is none"
+    for visit in VISITS[jail]:
+        stranger.shell(visit.format(server=server.address), check=False)
+    wait_for("the ban", lambda: server.shell(f"fail2ban-client get {jail} banip"), timeout=20)
+    assert not reaches(stranger, server.address, 80)
+    server.shell("fail2ban-client unban --all")
+    wait_for("the end of the ban", lambda: reaches(stranger, server.address, 80), timeout=10)
+
+
+def test_absent(server: Strict) -> None:
+    for changes in (True, False):
+        assert (changed(server.harden(hardening_state="absent")) > 0) is changes
+    left = "/etc/modprobe.d/mainstay* /etc/sudoers.d/00-mainstay /etc/sysctl.d/90-mainstay.conf /etc/mainstay"
+    assert server.shell(f"ls -dA {left} 2>/dev/null; ls /var/lib/mainstay/hardening; true") == ""
+    assert "faillock" not in server.shell("cat /etc/pam.d/common-*")
+    assert "nullok" in server.shell("cat /etc/pam.d/common-auth")
+    assert server.shell("stat -c %a /etc/crontab /etc/cron.d") == "644\n755"
+    assert server.shell("dpkg --verify openssh-server login.defs libpam-runtime base-files 2>/dev/null; true") == ""
+    assert server.login() == "admin"

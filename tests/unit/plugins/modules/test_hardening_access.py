@@ -31,7 +31,8 @@ class Module:
 def test_confirm(tmp_path, monkeypatch, late):
     kept = tmp_path / "kept"
     kept.mkdir()
-    monkeypatch.setattr(access, "KEPT", kept)
+    for name, place in (("KEPT", kept), ("BOOT", tmp_path / "boot"), ("BOOT_LINK", tmp_path / "link")):
+        monkeypatch.setattr(access, name, place)
     module = Module()
     if late:
         (kept / access.UNDONE).touch()

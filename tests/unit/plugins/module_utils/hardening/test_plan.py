@@ -154,6 +154,20 @@ def test_what_is_off_is_neither_set_nor_looked_at():
     assert set(next(c for c in result["controls"] if c["id"] == "bans-ssh")) == {"id", "title", "state", "why"}
 
 
+@pytest.mark.parametrize(
+    ("daemon", "line"),
+    [
+        pytest.param("rsyslogd", "ForwardToSyslog=yes", id="auth.log is written from the journal"),
+        pytest.param("", "ForwardToSyslog=no", id="nobody wants it"),
+    ],
+)
+def test_a_syslog_daemon_gets_its_logs(daemon, line):
+    result = made({"syslog_daemon": daemon})
+    assert line in [edit["line"] for edit in result["edits"]]
+    (control,) = [c for c in result["controls"] if c["id"] == "logs-journal"]
+    assert line in [edit["line"] for edit in control["edits"]]
+
+
 def test_the_banner_is_the_inventorys():
     edits = made(banner="Keep out.")["edits"]
     assert {edit["line"] for edit in edits if edit["path"].startswith("/etc/issue")} == {"Keep out."}

@@ -55,6 +55,20 @@ def test_plan(wanted, live, container, write, skip):
     assert sysctl.plan(wanted, live, container) == sysctl.Plan(write, skip)
 
 
+def test_expand():
+    settings = {"net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.*.rp_filter": 1, "vm.swappiness": 10}
+    files = [f"/proc/sys/net/ipv4/conf/{name}/rp_filter" for name in ("all", "eth0", "eth0.7")]
+    assert sysctl.expand(settings, {"/proc/sys/net/ipv4/conf/*/rp_filter": files}.__getitem__) == {
+        "net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.eth0.rp_filter": 1, "net/ipv4/conf/eth0.7/rp_filter": 1,
+        "vm.swappiness": 10,
+    }  # fmt: skip
+
+
+def test_config():
+    assert sysctl.config({"net.a": True, "net.b": "1 2"}, "# Ours") == "# Ours.\nnet.a = 1\nnet.b = 1 2\n"
+    assert sysctl.config({}, "# Ours") == ""
+
+
 def test_by_reason():
     skipped = {"kernel.a": sysctl.NOT_OURS, "net.b": sysctl.NO_SUCH, "fs.c": sysctl.NOT_OURS}
     assert sysctl.by_reason(skipped) == (
