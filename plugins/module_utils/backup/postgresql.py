@@ -183,9 +183,20 @@ class PostgreSQL:
             return parse_counts(session.ask(COUNT))
 
     def _exists(self) -> bool:
-        name = self._target.database.replace("'", "''")
-        with self._session("template1") as session:
-            return bool(session.ask(f"SELECT 1 FROM pg_catalog.pg_database WHERE datname = '{name}';"))  # noqa: S608
+        """Whether there is such a database. Some users may enter no other: those are asked only where it is closed."""
+        try:
+            with self._session() as session:
+                return bool(session.ask("SELECT 1;"))
+        except ToolError as refused:
+            name = self._target.database.replace("'", "''")
+            query = f"SELECT 1 FROM pg_catalog.pg_database WHERE datname = '{name}';"  # noqa: S608
+            try:
+                with self._session("template1") as session:
+                    if not session.ask(query):
+                        return False
+            except ToolError:
+                raise refused from None
+            raise
 
     def look(self, path: Path) -> Findings:
         """Magic number and format of the archive."""

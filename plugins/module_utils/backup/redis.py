@@ -28,11 +28,13 @@ READY = 60.0
 NEAR = ("", "localhost", "127.0.0.1", "::1")
 EOF_MARK = 40
 
-# Runs in the container, as its user. Nothing of the old state is touched before all of the new one is there.
+# Runs where the server runs, as its user or as root. Nothing of the old state is touched before all of the new one is
+# there.
 PLACE_RDB = """
 set -e
 cd "$1"
 cat > .mainstay-restore.rdb
+[ "$(id -u)" != 0 ] || chown "$(stat -c %u:%g .)" .mainstay-restore.rdb
 mv .mainstay-restore.rdb "$2"
 """
 PLACE_AOF = """
@@ -41,6 +43,7 @@ cd "$1"
 rm -rf .mainstay-restore; mkdir .mainstay-restore
 cat > ".mainstay-restore/$3.1.base.rdb"
 printf 'file %s.1.base.rdb seq 1 type b\\n' "$3" > ".mainstay-restore/$3.manifest"
+[ "$(id -u)" != 0 ] || chown -R "$(stat -c %u:%g .)" .mainstay-restore
 rm -rf "$2"
 mv .mainstay-restore "$2"
 """
@@ -234,8 +237,12 @@ class Redis:
 
     def restore(self, path: Path) -> None:
         """Put the file where the server loads it from, and restart the server without letting it save."""
-        if self._place.container is None:
-            raise BackupError("redis is restored in containers only, so far")
+        if not self._near:
+            raise BackupError(
+                f"redis on {self._target.host} is restored only where its own files are in reach: have its operator"
+                f" load {path}, or restore it into a container and copy the keys from there"
+            )
+        restart = self._restart()
         folder = self._setting("dir")
         appends = self._setting("appendonly") == "yes"
         if appends and int(self._info("server")["redis_version"].split(".")[0]) < 7:
@@ -256,13 +263,22 @@ class Redis:
                 self._place.running(script, source=file, timeout=self._target.timeout) as tool,
             ):
                 tool.stdout.read()
-            Place().run(["docker", "restart", self._place.container], timeout=120)
+            Place().run(restart, timeout=120)
             self._await_ready()
         except ToolError as error:
             raise HalfDoneError(
-                f"not restored, or not loaded; container '{self._place.container}' saves nothing until it is restarted:"
-                f" {error}"
+                f"not restored, or not loaded; redis in {self._place} saves nothing until it is restarted: {error}"
             ) from error
+
+    def _restart(self) -> list[str]:
+        """The command that starts the server again: its container, or the unit of its process."""
+        if self._place.container:
+            return ["docker", "restart", self._place.container]
+        process = self._info("server")["process_id"]
+        unit = self._place.run(["ps", "-o", "unit=", "-p", process]).strip()
+        if not unit.endswith(".service"):
+            raise BackupError(f"no systemd unit runs redis on this host (process {process} is of '{unit}')")
+        return ["systemctl", "restart", unit]
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + max(READY, self._target.timeout)

@@ -8,6 +8,7 @@ import io
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import mongodb, packing, postgresql, redis
@@ -239,3 +240,63 @@ def test_what_redis_check_rdb_says(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     check = ENGINES["redis"](Target(HERE)).examine(Path(__file__).parent / "fixtures" / "redis-7.0.rdb").checks[-1]
     assert (check.verdict, check.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize(
+    ("refused", "known", "exists"),
+    [
+        pytest.param((), "", True, id="a user who may enter no database but his own"),
+        pytest.param(("shop",), "shop", ToolError("no shop"), id="it is there, and closed to him"),
+        pytest.param(("shop",), "", False, id="it is not there"),
+        pytest.param(("shop", "template1"), "", ToolError("no shop"), id="nothing can be entered"),
+    ],
+)
+def test_whether_a_database_of_postgresql_is_there(
+    monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...], known: str, exists: bool | ToolError
+) -> None:
+    @contextlib.contextmanager
+    def session(self: postgresql.PostgreSQL, database: str | None = None) -> Iterator[Any]:
+        name = database or "shop"
+
+        class Client:
+            def ask(self, sql: str) -> list[str]:
+                if name in refused:
+                    raise ToolError(f"no {name}")
+                return ["1"] if "pg_database" not in sql or known in sql.split("'")[1::2] else []
+
+        yield Client()
+
+    monkeypatch.setattr(postgresql.PostgreSQL, "_session", session)
+    engine = postgresql.PostgreSQL(Target(HERE, database="shop"))
+    if isinstance(exists, bool):
+        assert engine._exists() is exists
+    else:
+        with pytest.raises(ToolError, match=str(exists)):
+            engine._exists()
+
+
+@pytest.mark.parametrize(
+    ("container", "unit", "command"),
+    [
+        pytest.param("box", "", ["docker", "restart", "box"], id="container"),
+        pytest.param(None, "redis-server.service", ["systemctl", "restart", "redis-server.service"], id="unit"),
+        pytest.param(None, "init.scope", BackupError("no systemd unit runs redis"), id="started by hand"),
+    ],
+)
+def test_how_redis_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, container: str | None, unit: str, command: list[str] | BackupError
+) -> None:
+    monkeypatch.setattr(Redis, "_info", lambda _self, _section: {"process_id": "7"})
+    monkeypatch.setattr(Place, "run", lambda _self, argv, **_options: f"{unit}\n" if argv[-1] == "7" else "")
+    redis = Redis(Target(Place(container)))
+    if isinstance(command, list):
+        assert redis._restart() == command
+    else:
+        with pytest.raises(BackupError, match=str(command)):
+            redis._restart()
+
+
+@pytest.mark.parametrize("place", [Place(image="redis:8"), Place()], ids=["tools of an image", "tools of this host"])
+def test_redis_elsewhere_is_not_restored(tmp_path: Path, place: Place) -> None:
+    with pytest.raises(BackupError, match="redis on far is restored only where its own files are in reach"):
+        Redis(Target(place, host="far")).restore(tmp_path / "dump.rdb")
