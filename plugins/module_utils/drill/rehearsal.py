@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import files, packing
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import opened
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine, Target
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import plan, restore
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
@@ -50,6 +50,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.registry
 
 LABEL = "com.docker.compose.project"
 FILES = "files"
+# Prints how many entries are there then. Sockets are in no archive.
+UNPACK = 'command -v tar >/dev/null || exit 127; tar -x -p -f - -C / "$1" && find "$2" ! -type s | wc -l'
 ADDRESS = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
 
 
@@ -108,6 +110,12 @@ def compared(job: str, promised: Mapping[str, Any], live: Mapping[str, int], aga
     if other:
         return [*checks, Check(name, BAD, f"not what was backed up: {shorten(sorted(other))}")]
     return [*checks, Check(name, OK, f"the same in all {len(tables)} tables")]
+
+
+def _roots(counts: Mapping[str, int]) -> dict[str, int]:
+    """The paths that were packed, and how many entries each has: counts of files are named ``PATH files``."""
+    pairs = ((key.rpartition(" "), count) for key, count in counts.items())
+    return {path: count for (path, _space, kind), count in pairs if kind == FILES}
 
 
 class Rehearsal:
@@ -173,7 +181,7 @@ class Rehearsal:
         with self._step("restore"):
             for job in jobs:
                 if job["engine"] == FILES:
-                    self._read(job)
+                    self._fill(job)
                 else:
                     engines += self._bring_back(job)
         with self._step("compare"):
@@ -248,8 +256,8 @@ class Rehearsal:
             done.append((job, database, manifest))
         return done
 
-    def _read(self, job: Mapping[str, Any]) -> None:
-        """Verify packed files to the last byte. They go nowhere: their paths are those of the real server."""
+    def _fill(self, job: Mapping[str, Any]) -> None:
+        """Verify packed files to the last byte, and unpack them into the volume that the app's services will have."""
         for name, key in zip(job["paths"], job["keys"], strict=True):
             path = Path(name)
             manifest = manifests.load(files.manifest_of(path))
@@ -257,11 +265,39 @@ class Rehearsal:
             engine = ENGINES[FILES](Target(Place(), timeout=self._options.timeout))
             with opened(path, key) as found:
                 report = verify(path, engine, "full", manifest, now=time.time(), content=found)
-            if report.verdict != OK:
-                raise BackupError(f"{job['name']}: {path.name} is not good: {report.reasons}")
-            self.outcome.checks.append(Check(f"{job['name']}: files", OK, f"set {manifest['set']}, every byte decoded"))
-            reason = "not unpacked: the app runs on empty volumes here"
-            self.outcome.checks.append(Check(f"{job['name']}: restored", NOT_VERIFIED, reason, required=False))
+                if report.verdict != OK:
+                    raise BackupError(f"{job['name']}: {path.name} is not good: {report.reasons}")
+                reason = f"set {manifest['set']}, every byte decoded"
+                self.outcome.checks.append(Check(f"{job['name']}: files", OK, reason))
+                for root, entries in _roots(report.findings.counts or {}).items():
+                    check = self._unpack(job, found.path or path, root, entries)
+                    self.outcome.checks.append(check)
+
+    def _unpack(self, job: Mapping[str, Any], path: Path, root: str, entries: int) -> Check:
+        """Unpack a volume inside a container, for its files belong to the users of other containers."""
+        services = [item["service"] for item in self._wanted["health"]] + list(self._wanted["migrations"])
+        done = self._docker.compose(self._project, "create", "--no-build", "--pull", "never", *services)
+        if done.returncode:
+            raise ReleaseError(f"volumes cannot be made: {'; '.join(excerpt(done.stderr, self._secrets, lines=3))}")
+        image = self._wanted["images"][self._wanted["databases"][0]["service"]]
+        volume = f"{self._project.name}_volume-{job['database']}"
+        command = ["docker", "run", "--rm", "--interactive", "--network=none", "--user=0:0", "--entrypoint=",
+                   f"--volume={volume}:{root}", image, "sh", "-c", UNPACK, "sh", root.strip("/"), root]  # fmt: skip
+        name = f"{job['name']}: restored"
+        try:
+            with (
+                packing.unpacked(path, self._options.timeout) as stream,
+                Place().running(command, source=stream, timeout=self._options.timeout, called="tar") as tool,
+            ):
+                there = int(tool.stdout.read() or -1)
+        except ToolError as error:
+            if not error.missing:
+                raise
+            reason = f"not unpacked, for {image} has no tar: the app runs on an empty volume here"
+            return Check(name, NOT_VERIFIED, reason, required=False)
+        if there != entries:
+            return Check(name, BAD, f"{there} entries in {root}, {entries} are promised")
+        return Check(name, OK, f"{entries} entries in {root}, as promised")
 
     def _compare(self, job: Mapping[str, Any], database: str, manifest: manifests.Manifest) -> None:
         engine = self._connect(job)(database)

@@ -59,7 +59,8 @@ def compose(app: Model) -> Compose:
     for model in app["services"]:
         mounts = {f"volume-{volume['name']}": volume["path"] for volume in model["volumes"]}
         result[model["name"]] = _alone(services["services"][model["name"]], mounts)
-        volumes |= dict.fromkeys(mounts, _owned(model["user"]))
+        for volume in model["volumes"]:
+            volumes[f"volume-{volume['name']}"] = {} if volume["backup"]["enabled"] else _owned(model["user"])
     return {
         "services": result,
         "networks": {"default": {"internal": True}},

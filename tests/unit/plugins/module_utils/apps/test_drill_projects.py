@@ -12,7 +12,10 @@ from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections
 
 from tests.unit.plugins.module_utils.apps.shop import apps
 
-VOLUMES = [{"name": "uploads", "path": "/srv/uploads"}]
+VOLUMES = [
+    {"name": "uploads", "path": "/srv/uploads"},
+    {"name": "scratch", "path": "/srv/scratch", "backup": {"enabled": False}},
+]
 
 
 @pytest.fixture
@@ -56,9 +59,13 @@ def test_it_is_confined_as_in_earnest(compose: dict[str, Any]) -> None:
 
 def test_volumes_are_new_and_belong_to_whom_they_should(compose: dict[str, Any]) -> None:
     assert compose["volumes"]["data-db"] == {}
-    assert compose["volumes"]["volume-uploads"]["driver_opts"]["o"] == "uid=65532,gid=65532,mode=0700"
-    mount = {"type": "volume", "source": "volume-uploads", "target": "/srv/uploads"}
-    assert compose["services"]["api"]["volumes"] == [mount]
+    # What comes from a backup brings its owners along, and has to stay when its container ends.
+    assert compose["volumes"]["volume-uploads"] == {}
+    assert compose["volumes"]["volume-scratch"]["driver_opts"]["o"] == "uid=65532,gid=65532,mode=0700"
+    assert compose["services"]["api"]["volumes"] == [
+        {"type": "volume", "source": "volume-uploads", "target": "/srv/uploads"},
+        {"type": "volume", "source": "volume-scratch", "target": "/srv/scratch"},
+    ]
 
 
 def test_what_a_drill_has_to_know(project: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -222,8 +223,22 @@ def test_images_are_pulled_with_the_login_of_their_registry(shop: Shop) -> None:
     assert "logged in to registry.example" in shop.docker.log
 
 
-@pytest.mark.parametrize("damaged", [False, True], ids=["good", "damaged"])
-def test_packed_files_are_read_and_never_unpacked_onto_this_machine(shop: Shop, tmp_path: Path, damaged: bool) -> None:
+VOLUME = "mainstay-drill-shop_volume-uploads"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "tool", "verdict", "said"),
+    [
+        pytest.param(False, "echo 2", "ok", ["ok", "ok"], id="good"),
+        pytest.param(False, "echo 1", "bad", ["ok", "bad"], id="one is missing then"),
+        pytest.param(False, "exit 127", "ok", ["ok", "not_verified"], id="no tar in the image"),
+        pytest.param(False, "exit 2", "bad", ["ok"], id="tar fails"),
+        pytest.param(True, "echo 2", "bad", [], id="damaged"),
+    ],
+)
+def test_packed_files_go_into_the_volume_and_never_onto_this_machine(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool, tool: str, verdict: str, said: list[str]
+) -> None:
     uploads = tmp_path / "opt/uploads"
     uploads.mkdir(parents=True)
     (uploads / "a.txt").write_text("hello")
@@ -232,12 +247,22 @@ def test_packed_files_are_read_and_never_unpacked_onto_this_machine(shop: Shop, 
     (uploads / "a.txt").unlink()
     if damaged:
         made.path.write_bytes(made.path.read_bytes()[:-1] + b"x")
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat > {tmp_path}/tar\n{tool}\n')
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     keys = {"name": "shop-uploads", "database": "uploads", "engine": "files", "keys": [""]}
     drill = Rehearsal(PROJECT, shop.folder, shop.docker, Options())
     done = drill.run(FILES, [{**keys, "paths": [str(made.path)]}])
     assert list(uploads.iterdir()) == []
-    assert done.verdict == ("bad" if damaged else "ok")
+    assert done.verdict == verdict, done
+    assert [check.verdict for check in done.checks if check.name.startswith("shop-uploads")] == said
     assert "shop-uploads" in done.sets
+    if not damaged:
+        asked = (tmp_path / "asked").read_text()
+        assert f"--network=none --user=0:0 --entrypoint= --volume={VOLUME}:{uploads} " in asked
+        with tarfile.open(tmp_path / "tar") as archive:
+            assert archive.getnames()[-1].endswith("opt/uploads/a.txt")
+        assert any(line.endswith("create --no-build --pull never web migrate") for line in shop.docker.log)
 
 
 def test_the_server_that_makes_backups_is_no_judge(tmp_path: Path) -> None:
