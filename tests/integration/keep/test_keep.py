@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import secrets
 import socket
 import threading
@@ -87,6 +88,11 @@ class Kept(Server):
         return self.shell(f"cd {FOLDER} && ls").split()
 
     @property
+    def sets(self) -> list[str]:
+        found = (re.search(r"^pg-backup-(\d{8}-\d{6})", name) for name in self.files)
+        return [match[1] for match in found if match]
+
+    @property
     def manifest(self) -> dict[str, Any]:
         return dict(json.loads(self.shell(f"cat $(ls {FOLDER}/*.manifest.json | tail -1)")))
 
@@ -140,7 +146,7 @@ def test_a_backup_goes_encrypted_into_both_stores(server: Kept) -> None:
     assert manifest["verification"]["verdict"] == "ok"
     for store in ("near", "far"):
         names = sorted(name.rpartition("/")[2] for name in server.objects(store))
-        assert names == [manifest["file"], manifest["file"] + ".manifest.json"]
+        assert names == [manifest["file"] + end for end in ("", ".manifest.json", ".restore.sh")]
         assert (
             f'mainstay_backup_sent_timestamp_seconds{{backup="shop-db",app="shop",engine="postgresql",store="{store}"}}'
             in server.metrics
@@ -210,7 +216,7 @@ def test_without_the_right_key_nothing_is_touched(server: Kept, identity: str, e
 def test_by_hand_with_age_and_the_engines_own_tools(server: Kept) -> None:
     server.shell("apt-get install -y -qq age >/dev/null")
     newest = f"$(ls {FOLDER}/*.age | tail -1)"
-    listed = server.shell(f"age -d -i /dev/stdin {newest} | pg_restore --list", stdin=f"{OLD}\n")
+    listed = server.shell(f"age -d -i /dev/stdin {newest} | zstd -dc | pg_restore --list", stdin=f"{OLD}\n")
     assert "TABLE DATA public t " in listed
 
 
@@ -224,7 +230,7 @@ def test_keys_are_rotated(server: Kept) -> None:
     server.restore(backups_identity=str(NEW))
     assert "cannot be opened" in server.restore(check=False, backups_identity=str(OLD))
     server.restore(backups_identity=f"{OLD}\n{NEW}\n")
-    first = sorted(server.files)[0][10:25]
+    first = min(server.sets)
     server.restore(backups_identity=f"{OLD}\n{NEW}\n", set=first)
     assert server.sql("SELECT count(*) FROM t") == "1000"
 
@@ -319,7 +325,8 @@ def test_pruning_says_what_would_go_and_then_does_it(server: Kept) -> None:
     assert server.objects("far") == before
     said = server.play("playbooks/prune.yml", backups_stores=stores)
     newest = server.manifest["file"]
-    assert sorted(name.rpartition("/")[2] for name in server.objects("far")) == [newest, newest + ".manifest.json"]
+    kept = sorted(name.rpartition("/")[2] for name in server.objects("far"))
+    assert kept == [newest + end for end in ("", ".manifest.json", ".restore.sh")]
     assert " removed " in said
     # What is locked stays, and is said.
     stores = [server.near(keep={"days": 0})]
