@@ -78,9 +78,10 @@ def wanted(sites: list[dict[str, Any]], prune: bool) -> tuple[dict[Path, str | N
         state = upstreams.settle(site, states.pop(site["name"], None), prune)
         files.update(store.files(site["name"], state, upstreams.render(state)))
         stale += upstreams.stale(state)
+    gone = set(states) | store.closed() - {site["name"] for site in sites}
     if prune:
-        files.update(dict.fromkeys((path for app in states for path in store.files(app, {}, "")), None))
-    return files, stale + ([] if prune else sorted(states))
+        files.update(dict.fromkeys((path for app in gone for path in store.all_of(app)), None))
+    return files, stale + ([] if prune else sorted(gone))
 
 
 def main() -> None:

@@ -29,17 +29,31 @@ def limit(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def locations(site: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Routes and rate limits of a site as one list, longest path first: ``[{path, upstream, limit}]``.
+    """Routes and rate limits of a site, longest path first: ``[{path, upstream, limit, within: [{pattern, limit}]}]``.
 
     nginx takes the location with the longest path alone, so a narrower limit replaces the wider one above it. ``limit``
-    is None where nothing is limited.
+    is None where nothing is limited. Routes are told apart by case, as nginx does; limits are not, since many an app
+    takes ``/API/Login`` for ``/api/login``. So ``within`` names, for each place, the limits of the same upstream that
+    a path in another case would pass by: as patterns that heed no case, longest first.
     """
     merged = {
         route["path"]: {"path": route["path"], "upstream": route["upstream"], "limit": None} for route in site["routes"]
     }
     for item in site.get("rate_limits") or []:
         merged[item["path"]] = {"path": item["path"], "upstream": item["upstream"], "limit": limit(item)}
-    return sorted(merged.values(), key=lambda location: (-len(location["path"]), location["path"]))
+    ordered = sorted(merged.values(), key=lambda location: (-len(location["path"]), location["path"]))
+    return [place | {"within": [_pattern(other) for other in ordered if _passed_by(other, place)]} for place in ordered]
+
+
+def _passed_by(limited: Mapping[str, Any], place: Mapping[str, Any]) -> bool:
+    """Whether a path of a limit, in another case, would be answered by this place, which is wider."""
+    below = limited["path"].lower().startswith(place["path"].lower())
+    same = limited["upstream"] == place["upstream"]
+    return bool(limited["limit"]) and same and below and limited["path"] != place["path"]
+
+
+def _pattern(location: Mapping[str, Any]) -> dict[str, Any]:
+    return {"pattern": _quoted(f"^{re.escape(location['path'])}"), "limit": location["limit"]}
 
 
 def windowed(sites: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

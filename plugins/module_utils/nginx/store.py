@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 STATES = Path("/var/lib/mainstay/nginx")
+CLOSED = ".maintenance"
 UPSTREAMS = Path("/etc/nginx/mainstay/upstreams.d")
 
 
@@ -28,6 +29,16 @@ def files(app: str, state: Mapping[str, Any], upstreams: str) -> dict[Path, str]
         STATES / f"{app}.json": json.dumps(state, indent=1, sort_keys=True) + "\n",
         UPSTREAMS / f"{app}.conf": upstreams,
     }
+
+
+def closed() -> set[str]:
+    """Apps whose site is closed for maintenance, which its flag says: ``<app>.maintenance``."""
+    return {path.stem for path in STATES.glob(f"*{CLOSED}")}
+
+
+def all_of(app: str) -> list[Path]:
+    """Every file of an app that may be there."""
+    return [*files(app, {}, ""), STATES / f"{app}{CLOSED}"]
 
 
 def read(path: Path) -> str | None:

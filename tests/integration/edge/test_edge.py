@@ -284,7 +284,10 @@ def test_maintenance(server: Server) -> None:
 def test_rate_limit(server: Server) -> None:
     answers = [server.get("https://edge.example/api/auth/login")[0] for _ in range(6)]
     assert answers == [200, 200, 200, 429, 429, 429]
+    for path in ("/api/Auth/Login", "/api/AUTH/x.js", "/api/%41uth/login"):
+        assert server.get(f"https://edge.example{path}")[0] == 429, path
     assert server.get("https://edge.example/api/other")[0] == 200
+    assert server.get("https://edge.example/API/auth/login")[0] == 200, "another service's"
 
 
 def test_rate_limit_says_when_to_come_back(server: Server) -> None:
@@ -312,6 +315,7 @@ def test_a_window_lets_its_count_through_and_no_more(server: Server) -> None:
     assert all(headers[name] for name in HEADERS)
     wait = int(headers["retry-after"])
     assert headers["ratelimit"] == f'"edge_2";r=0;t={wait}'
+    assert server.get("https://edge.example/api/RESET")[0] == 429
     assert 0 < wait <= 8
     time.sleep(max(0.0, wait - 1.5))
     assert server.get("https://edge.example/api/reset")[0] == 429

@@ -48,7 +48,31 @@ MERGED: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize(("limits", "merged"), MERGED.values(), ids=MERGED)
 def test_locations(limits: list[dict[str, Any]], merged: list[dict[str, Any]]) -> None:
-    assert locations({**SITE, "rate_limits": limits}) == merged
+    found = locations({**SITE, "rate_limits": limits})
+    assert [{key: place[key] for key in ("path", "upstream", "limit")} for place in found] == merged
+
+
+WIDE, NARROW = {"path": "/API/", "upstream": "api"}, {"path": "/api/v1/login", "upstream": "api"}
+WITHIN: dict[str, tuple[list[dict[str, Any]], dict[str, list[str]]]] = {
+    "a limit below a route, not below that of another service": (
+        [LOGIN | {"zone": "z", "rate": "5/m"}],
+        {"/api/login": [], "/api/": ['"^/api/login"'], "/": []},
+    ),
+    "the narrower one first": (
+        [WIDE | {"zone": "y", "rate": "9/s"}, NARROW | {"zone": "z", "rate": "5/m"}],
+        {"/api/v1/login": [], "/API/": ['"^/api/v1/login"'], "/api/": ['"^/api/v1/login"', '"^/API/"'], "/": []},
+    ),
+    "signs of patterns": (
+        [LOGIN | {"path": "/api/v1.0/x+y", "zone": "z", "rate": "5/m"}],
+        {"/api/v1.0/x+y": [], "/api/": [r'"^/api/v1\\.0/x\\+y"'], "/": []},
+    ),
+}
+
+
+@pytest.mark.parametrize(("limits", "within"), WITHIN.values(), ids=WITHIN)
+def test_limits_in_another_case(limits: list[dict[str, Any]], within: dict[str, list[str]]) -> None:
+    found = locations({**SITE, "rate_limits": limits})
+    assert {place["path"]: [inner["pattern"] for inner in place["within"]] for place in found} == within
 
 
 HOURLY = {**SITE, "rate_limits": [LOGIN | {"zone": "z", "rate": "2/h"}]}
