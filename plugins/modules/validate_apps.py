@@ -29,8 +29,8 @@ options:
         required: true
       domains:
         description:
-          - Host names. The first is canonical, the others redirect to it. Without any the app is not
-            served.
+          - Host names. The first is canonical, the others redirect to it; a wildcard as C(*.shop.example)
+            may be one of the others, and needs C(certbot_dns). Without any the app is not served.
         type: list
         elements: str
         default: []

@@ -158,6 +158,17 @@ def routes_and_domains(app: App) -> Iterator[Problem]:
         yield f"{routed[0]}.routes: the app has no domains to be reached by (add domains)"
 
 
+def wildcards(app: App) -> Iterator[Problem]:
+    """The canonical domain is a name, and none that is named is also in a wildcard: authorities refuse both in one."""
+    domains = [domain or "" for domain in app.get("domains") or []]
+    for index, domain in enumerate(domains):
+        if index == 0 and domain.startswith("*."):
+            yield f"domains[0]: '{domain}' is a wildcard, to which nobody can be redirected (put a name before it)"
+        wide = f"*.{domain.partition('.')[2]}"
+        if wide in domains and wide != domain:
+            yield f"domains[{index}]: '{domain}' is also in '{wide}', and no certificate may hold both (leave one out)"
+
+
 def routes(app: App) -> Iterator[Problem]:
     """A route belongs to one service of an app, and none takes the path of ACME challenges."""
     items = [
@@ -419,6 +430,7 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     some_service,
     names,
     routes_and_domains,
+    wildcards,
     routes,
     needs_port,
     health,

@@ -437,8 +437,9 @@ APP = Struct(
         ),
         Field(
             "domains",
-            ListOf(Scalar("host name", types.host_name)),
-            "Host names. The first is canonical, the others redirect to it. Without any the app is not served.",
+            ListOf(Scalar("host name", types.domain)),
+            "Host names. The first is canonical, the others redirect to it; a wildcard as C(*.shop.example) may be "
+            "one of the others, and needs C(certbot_dns). Without any the app is not served.",
             default=[],
             example=["snippetly.example", "www.snippetly.example"],
         ),

@@ -311,8 +311,6 @@ def host_name(value: object) -> str:
     """A host name with at least one dot, in ASCII and lower case."""
     value = text(value)
     bare = re.sub(r"^[a-z]+://", "", value.strip().lower()).split("/")[0].split(":")[0].rstrip(".")
-    if value.startswith("*."):
-        raise _wrong(value, "a host name", "certificates by HTTP cannot hold wildcards: list each name")
     if not value.isascii():
         try:
             ascii_name = bare.encode("idna").decode("ascii")
@@ -330,6 +328,12 @@ def host_name(value: object) -> str:
     if re.fullmatch(r"[a-z0-9-]+", value):
         raise _wrong(value, "a public host name", "it needs a dot, such as 'shop.example'")
     raise _wrong(value, "a host name", _try(bare) if _is_host(bare) else None)
+
+
+def domain(value: object) -> str:
+    """A host name, or ``*.`` and one: every name with one more label."""
+    value = text(value)
+    return f"*.{host_name(value[2:])}" if value.startswith("*.") else host_name(value)
 
 
 def server_address(value: object) -> str:

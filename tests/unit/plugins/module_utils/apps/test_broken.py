@@ -178,10 +178,23 @@ BROKEN = [
     pytest.param(
         {"1.domains.0": "*.blog.example"},
         [
-            "apps[1] 'blog': domains[0]: '*.blog.example' is not a host name (certificates by HTTP cannot hold "
-            "wildcards: list each name)"
+            "apps[1] 'blog': domains[0]: '*.blog.example' is a wildcard, to which nobody can be redirected (put a name "
+            "before it)"
         ],
-        id="domain wildcard",
+        id="domain wildcard first",
+    ),
+    pytest.param(
+        {"1.domains": ["blog.example", "*.blog.example", "www.blog.example"]},
+        [
+            "apps[1] 'blog': domains[2]: 'www.blog.example' is also in '*.blog.example', and no certificate may hold "
+            "both (leave one out)"
+        ],
+        id="domain in a wildcard",
+    ),
+    pytest.param(
+        {"1.domains": ["blog.example", "*.*.blog.example"]},
+        ["apps[1] 'blog': domains[1]: '*.blog.example' is not a host name"],
+        id="domain with two wildcards",
     ),
     pytest.param(
         {"1.domains.0": "203.0.113.7"},
