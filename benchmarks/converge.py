@@ -3,20 +3,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What converging the sample server costs, beside a play with one ``ping`` in the same run.
 
-Rounds are interleaved; CPU is the figure to trust on a shared machine. ``--first`` begins with a bare server.
+Rounds are interleaved; CPU is the figure to trust on a shared machine. ``--first`` begins with a bare server,
+``--mitogen`` adds the second run under Mitogen, which must be installed for it (``pip install mitogen``).
+
+The controller's CPU is that of every process the run has started, workers that Ansible leaves behind included.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
+import importlib.util
 import json
 import os
 import platform
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +39,7 @@ PING = ROOT / "benchmarks" / "ping.yml"
 
 @dataclass
 class Cost:
-    """One run of a playbook: seconds, MiB, and the tasks that ran on the server."""
+    """One run of a playbook: seconds, MiB, tasks in the recap, and how many of them made a trip to the server."""
 
     play: str
     wall: float
@@ -40,6 +48,7 @@ class Cost:
     controller_peak: float
     tasks: int
     changed: int
+    trips: int = 0
 
     @property
     def cpu(self) -> float:
@@ -67,27 +76,57 @@ def idle_rate(seconds: float = 5) -> float:
     return (target_usage() - before) / seconds
 
 
-def measure(name: str, playbook: Path | str, idle: float) -> Cost:
+def adopt_orphans() -> None:
+    """Become the parent of what a run leaves behind, so that its CPU can be counted (PR_SET_CHILD_SUBREAPER)."""
+    if ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def children_cpu() -> float:
+    """CPU seconds of all processes that have ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def command_of(playbook: Path | str, *more: str) -> list[str]:
+    """The operator's command."""
+    return [str(ROOT / ".venv/bin/ansible-playbook"), str(playbook), *outside.INVENTORY, "--limit", outside.HOST, *more]
+
+
+def trips(playbook: Path | str, environment: Mapping[str, str]) -> int:
+    """How many modules a run executes on the server; a run of its own, because saying so costs time."""
+    done = subprocess.run(
+        command_of(playbook, "-vvv"), cwd=ROOT, env=environment, text=True, capture_output=True, check=True
+    )
+    return done.stdout.count("Using module file")
+
+
+def measure(name: str, playbook: Path | str, idle: float, more: Mapping[str, str] | None = None) -> Cost:
     """Run one playbook and account for both sides; the server's idle use is taken off."""
-    command = [str(ROOT / ".venv/bin/ansible-playbook"), str(playbook), *outside.INVENTORY, "--limit", outside.HOST]
     log = ROOT / "benchmarks" / "results" / f"{name}.log"
     log.parent.mkdir(exist_ok=True)
-    used, started = target_usage(), time.monotonic()
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", **(more or {})}
+    used, before, started = target_usage(), children_cpu(), time.monotonic()
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}
+            command_of(playbook), cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=environment
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        _pid, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
+    target = target_usage() - used - idle * wall
+    time.sleep(0.5)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     text = log.read_text()
     if status:
-        raise SystemExit(f"{' '.join(command)} failed:\n{text[-3000:]}")
+        raise SystemExit(f"{' '.join(command_of(playbook))} failed:\n{text[-3000:]}")
     counts = outside.recap(text)
     return Cost(
         play=name,
         wall=wall,
-        controller_cpu=usage.ru_utime + usage.ru_stime,
-        target_cpu=max(0.0, target_usage() - used - idle * wall),
+        controller_cpu=children_cpu() - before,
+        target_cpu=max(0.0, target),
         controller_peak=usage.ru_maxrss / 1024,
         tasks=counts["ok"],
         changed=counts["changed"],
@@ -103,11 +142,22 @@ def median(costs: list[Cost]) -> Cost:
 
 def show(costs: list[Cost], floor: Cost) -> str:
     """An aligned table, each row with its ratio to the floor."""
-    head = ("play", "wall s", "controller CPU s", "target CPU s", "CPU / ping", "peak MiB", "tasks", "changed")
+    head = (
+        "play",
+        "wall s",
+        "controller CPU s",
+        "target CPU s",
+        "CPU / ping",
+        "peak MiB",
+        "tasks",
+        "on the server",
+        "changed",
+    )
     rows = [head] + [
         (
             cost.play, f"{cost.wall:.1f}", f"{cost.controller_cpu:.2f}", f"{cost.target_cpu:.2f}",
-            f"{cost.cpu / floor.cpu:.1f}", f"{cost.controller_peak:.0f}", f"{cost.tasks:.0f}", f"{cost.changed:.0f}",
+            f"{cost.cpu / floor.cpu:.1f}", f"{cost.controller_peak:.0f}", f"{cost.tasks:.0f}", f"{cost.trips:.0f}",
+            f"{cost.changed:.0f}",
         )
         for cost in costs
     ]  # fmt: skip
@@ -118,26 +168,45 @@ def show(costs: list[Cost], floor: Cost) -> str:
     )
 
 
+def mitogen() -> dict[str, str]:
+    """The settings that run a playbook under Mitogen."""
+    found = importlib.util.find_spec("ansible_mitogen")
+    if found is None or found.origin is None:
+        raise SystemExit("Mitogen is not installed: .venv/bin/pip install mitogen, then again")
+    return {
+        "ANSIBLE_STRATEGY_PLUGINS": str(Path(found.origin).parent / "plugins" / "strategy"),
+        "ANSIBLE_STRATEGY": "mitogen_linear",
+    }
+
+
 def main() -> None:
     """Run the rounds, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--first", action="store_true", help="recreate the server and measure the first run as well")
+    parser.add_argument("--mitogen", action="store_true", help="measure the second run under Mitogen as well")
     args = parser.parse_args()
     os.environ["PATH"] = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
+    adopt_orphans()
     costs: list[Cost] = []
     if args.first:
         outside.bed("server", "down", outside.HOST)
         outside.bed("up")
         costs.append(measure("first", "site.yml", 0.0))
     idle = idle_rate()
-    rounds: dict[str, list[Cost]] = {"ping": [], "second": []}
+    plays: dict[str, tuple[Path | str, dict[str, str]]] = {"ping": (PING, {}), "second": ("site.yml", {})}
+    if args.mitogen:
+        plays |= {f"{name}, mitogen": (playbook, mitogen()) for name, (playbook, _more) in plays.items()}
+    rounds: dict[str, list[Cost]] = {name: [] for name in plays}
     for number in range(args.rounds):
         print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
-        rounds["ping"].append(measure("ping", PING, idle))
-        rounds["second"].append(measure("second", "site.yml", idle))
-    floor, second = median(rounds["ping"]), median(rounds["second"])
-    costs = [floor, *costs, second]
+        for name, (playbook, more) in plays.items():
+            rounds[name].append(measure(name, playbook, idle, more))
+    medians = {name: median(found) for name, found in rounds.items()}
+    for name, (playbook, more) in plays.items():
+        medians[name].trips = trips(playbook, {**os.environ, **more})
+    floor = medians["ping"]
+    costs = [floor, *costs, *(cost for name, cost in medians.items() if name != "ping")]
     print(show(costs, floor))
     result = {
         "benchmark": "converge",

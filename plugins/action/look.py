@@ -14,13 +14,15 @@ class ActionModule(ActionBase):
     """Look, remember, and say in short what was seen."""
 
     _supports_check_mode = True
-    _VALID_ARGS: frozenset[str] = frozenset()
+    _VALID_ARGS: frozenset[str] = frozenset(("units",))
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module and keep its answer."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        seen: dict[str, Any] = self._execute_module(module_name="mainstay.platform.look", task_vars=variables)
+        seen: dict[str, Any] = self._execute_module(
+            module_name="mainstay.platform.look", module_args=self._task.args, task_vars=variables
+        )
         if not seen.get("failed"):
             looks.remember(self, variables, {key: seen[key] for key in ("packages", "units", "trees")})
             seen |= {"packages": len(seen["packages"]), "units": len(seen["units"]), "trees": sorted(seen["trees"])}

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
@@ -38,7 +39,10 @@ class ActionModule(ActionBase):
 
     def _options(self, role: str) -> dict[str, Any]:
         """The options of a role's main entry point. What the playbook itself hands to the role may be missing yet."""
-        document = self._loader.load_from_file(str(ROLES / role / "meta" / "argument_specs.yml"))
+        # Ours and without templates, so the C parser will do: it is ten times as fast as Ansible's own loader.
+        document = yaml.load(
+            (ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"), yaml.CSafeLoader
+        )
         options = document["argument_specs"]["main"].get("options", {})
         return {name: {**option, "required": False} for name, option in options.items()}
 

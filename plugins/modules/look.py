@@ -16,6 +16,12 @@ description:
   - The first of them that changes something ends this, because one change may bring another.
   - Meant for the beginning of a play whose other tasks do not change what the roles look after. Without this task
     everything works the same, only slower.
+options:
+  units:
+    description: Units to look at as well, which systemd may not have loaded because they are off.
+    type: list
+    elements: str
+    default: []
 author:
   - Mainstay contributors (@mainstay-platform)
 extends_documentation_fragment:
@@ -77,9 +83,12 @@ def trees() -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"units": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+    )
     # A server without dpkg or systemd has nothing of either to show; the tasks that need them say so.
-    shown = module.run_command(["systemctl", "show", "-p", ",".join(("Id", *units.PROPERTIES)), "*.service", "*.timer"])
+    properties = ",".join(("Id", *units.PROPERTIES))
+    shown = module.run_command(["systemctl", "show", "-p", properties, "*.service", "*.timer", *module.params["units"]])
     module.exit_json(
         changed=False,
         packages=sorted(apt.installed(module.run_command([*apt.QUERY])[1])),
