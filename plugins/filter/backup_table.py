@@ -43,6 +43,10 @@ options:
     description: How many sets of each job are shown; V(0) for all.
     type: int
     default: 0
+  drills:
+    description: What is kept of drills by app, as M(mainstay.platform.backup_info) returned it.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""

@@ -65,7 +65,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import load_state
-from ansible_collections.mainstay.platform.plugins.module_utils.drill.ledger import entry, metrics
+from ansible_collections.mainstay.platform.plugins.module_utils.drill.ledger import DRILLS, entry, metrics
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    state = shared.STATE / "drills" / f"{params['app']}.json"
+    state = shared.STATE / DRILLS / f"{params['app']}.json"
     folder = Path(params["metrics_directory"])
     kept = entry(load_state(state), params["result"], params["rto"], params["where"], time.time())
     if not module.check_mode:

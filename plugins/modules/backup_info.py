@@ -38,6 +38,10 @@ jobs:
   returned: success
   type: list
   elements: dict
+drills:
+  description: What is kept of the last drill of each app - at, verdict, reason, rto, sets, success.
+  returned: success
+  type: dict
 """
 
 from typing import Any
@@ -46,6 +50,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import manifests_in
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import load_state
+from ansible_collections.mainstay.platform.plugins.module_utils.drill.ledger import DRILLS
 
 SHOWN = (
     "app",
@@ -77,6 +82,7 @@ def main() -> None:
         names = sorted(set(backups) | set(states))
     module.exit_json(
         changed=False,
+        drills={path.stem: load_state(path) for path in sorted((shared.STATE / DRILLS).glob("*.json"))},
         jobs=[{"name": name, "state": states.get(name, {}), "backups": backups.get(name, [])} for name in names],
     )
 

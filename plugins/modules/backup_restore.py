@@ -28,6 +28,8 @@ options:
     description:
       - Database to restore into, where the engine has several. It is made when it is not there. The one that was backed
         up when not given. C({database}) and C({set}) stand for that one and for the set, as C(20261121_020000).
+      - For O(engine=files) the name of a new folder in C(/var/backups/mainstay/APP/DATABASE/beside), below which the
+        paths are unpacked, and C({database}) is O(database).
     type: str
   level:
     description:
@@ -121,7 +123,13 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup import mo
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import opened
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import manifest_of
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import moved, narrowed, plan, restore
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import (
+    BESIDE,
+    moved,
+    narrowed,
+    plan,
+    restore,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     NOT_VERIFIED,
     OK,
@@ -161,16 +169,22 @@ def main() -> None:
             module.fail_json(msg=f"{path} is a backup of {manifest['engine']}, the job is one of {job.engine}")
         own = next(iter((manifest or {}).get("databases") or job.databases), "")
         key = str((manifest or {}).get("set", "")).replace("-", "_")
-        database = (params["into"] or own).replace("{database}", own).replace("{set}", key)
-        if kind.whole_server:
+        packed = job.engine == "files"
+        database = (params["into"] or own).replace("{database}", job.database if packed else own).replace("{set}", key)
+        if packed and params["into"]:
+            if Path(database).name != database:
+                module.fail_json(msg=f"into: '{database}' is not the name of a folder")
+            database = str(job.directory / BESIDE / database)
+        elif kind.whole_server:
             if params["into"]:
                 module.fail_json(msg=f"into: {job.engine} has no databases of which one could be beside another")
             database = ""
         if manifest and job.engine == "mongodb" and database != own:
             manifest = moved(manifest, database)
-        if manifest and job.engine == "files" and params["paths"]:
+        if manifest and packed and params["paths"]:
             manifest = narrowed(manifest, params["paths"])
-        where = f"{job.engine} in {params['container'] or 'this host'}{f', database {database}' if database else ''}"
+        what = f", {'below' if packed else 'database'} {database}" if database else ""
+        where = f"{job.engine} in {params['container'] or 'this host'}{what}"
         with shared.orderly_end(), opened(path, params["identity"]) as content:
             agreed = plan(
                 path,
@@ -179,7 +193,7 @@ def main() -> None:
                 manifest,
                 level=params["level"],
                 force=params["force"],
-                safety=params["safety"],
+                safety=params["safety"] and not (packed and database),
                 where=where,
                 content=content,
             )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import CHUNK, Place, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BAD, OK, Check, Findings
 
 Sink = Callable[[bytes], None]
 
@@ -44,6 +45,14 @@ def kind_of_file(path: Path) -> str | None:
     """What a file is packed with, by its first bytes."""
     with path.open("rb") as file:
         return kind_of(file.read(4))
+
+
+def look(path: Path) -> Findings:
+    """What a file is packed with, as a glance at its structure."""
+    kind = kind_of_file(path)
+    if kind is None:
+        return Findings([Check("structure", BAD, "this is neither a gzip nor a zstd file")])
+    return Findings([Check("structure", OK, f"packed with {kind}")])
 
 
 def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:

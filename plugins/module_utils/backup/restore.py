@@ -26,7 +26,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 )
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import Report, verify
 
-BEFORE_RESTORE = "before-restore"
+BEFORE_RESTORE, BESIDE = "before-restore", "beside"
 
 
 @dataclasses.dataclass

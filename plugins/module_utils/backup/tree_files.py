@@ -10,11 +10,12 @@ import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import private_directory
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import CHUNK, Place, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
@@ -138,14 +139,21 @@ def count(found: Iterator[tuple[str, int]]) -> dict[str, int]:
     return counts
 
 
+def mounted_below(root: str, mounts: str) -> list[str]:
+    """What is mounted inside a folder; ``mounts`` is the text of /proc/self/mounts."""
+    points = (line.split()[1].encode().decode("unicode_escape") for line in mounts.splitlines())
+    return sorted({point for point in points if point.startswith(f"{root}/")})
+
+
 class Files:
-    """Paths of this host."""
+    """Paths of this host. A ``database`` is a new folder below which they are restored, beside what is there."""
 
     name = "files"
     whole_server = True
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._aside = target.database
         self.compression = target.compression or packing.best()
         self._host = Place()
         paths = sorted({"/" + path.strip("/") for path in target.paths})
@@ -157,13 +165,13 @@ class Files:
         return ".tar" + packing.SUFFIX[self.compression]
 
     def _there(self) -> list[str]:
-        return [root for root in self._roots if os.path.lexists(root)]
+        return [root for root in self._roots if os.path.lexists(self._aside + root)]
 
     def _excluded(self, path: str) -> bool:
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in self._target.exclude)
 
     def _walk(self, root: str) -> Iterator[os.stat_result]:
-        stack = [root]
+        stack = [self._aside + root]
         while stack:
             path = stack.pop()
             if self._excluded(path):
@@ -233,10 +241,7 @@ class Files:
 
     def look(self, path: Path) -> Findings:
         """What it is packed with."""
-        kind = packing.kind_of_file(path)
-        if kind is None:
-            return Findings([Check("structure", BAD, "this is neither a gzip nor a zstd file")])
-        return Findings([Check("structure", OK, f"packed with {kind}")])
+        return packing.look(path)
 
     def examine(self, path: Path) -> Findings:
         """Unpack every byte, follow every header to the end mark, and count what is in there."""
@@ -252,8 +257,19 @@ class Files:
     def restore(self, path: Path) -> None:
         """Unpack each path beside the one that is there, and put it in its place when all of it has come."""
         packed = {key.removesuffix(f" {FILES}") for key in self.examine(path).counts or {} if key.endswith(FILES)}
+        roots = sorted(packed & set(self._roots) if self._roots else packed)
+        if self._aside:
+            self._put_aside(path, roots)
+            return
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+        # What was there is removed in the end, and with it would go what is mounted inside.
+        if inside := [point for root in roots for point in mounted_below(root, mounts)]:
+            raise BackupError(
+                f"nothing was restored: {', '.join(inside)} is mounted inside of what would be replaced; unmount it, or"
+                " restore beside (to=beside)"
+            )
         done: list[str] = []
-        for root in sorted(packed & set(self._roots) if self._roots else packed):
+        for root in roots:
             try:
                 self._put_back(path, root)
             except (BackupError, OSError) as error:
@@ -261,6 +277,39 @@ class Files:
                 kind = HalfDoneError if done or isinstance(error, HalfDoneError) else BackupError
                 raise kind(f"{said}; run it again when the cause is gone: {error}") from error
             done.append(root)
+
+    def _extract(self, path: Path, stage: Path, roots: Sequence[str]) -> None:
+        command = [
+            *TAR,
+            "--extract",
+            "--preserve-permissions",
+            "--same-owner",
+            "--file=-",
+            f"--directory={stage}",
+            "--",
+        ]
+        command += [root.lstrip("/") for root in roots]
+        with (
+            packing.unpacked(path, self._target.timeout) as stream,
+            self._host.running(command, source=stream, timeout=self._target.timeout) as tool,
+        ):
+            tool.stdout.read()
+
+    def _put_aside(self, path: Path, roots: Sequence[str]) -> None:
+        place = Path(self._aside)
+        if os.path.lexists(place):
+            raise BackupError(f"nothing was restored: {place} is there already; remove it, or say another name")
+        private_directory(place.parent)
+        stage = place.parent / f"{STAGE}-{place.name}"
+        _remove(stage)
+        try:
+            stage.mkdir(mode=0o700)
+            self._extract(path, stage, roots)
+            stage.rename(place)
+        except (BackupError, OSError) as error:
+            raise BackupError(f"nothing was restored: {error}") from error
+        finally:
+            _remove(stage)
 
     def _put_back(self, path: Path, root: str) -> None:
         place = Path(root)
@@ -275,14 +324,7 @@ class Files:
             _remove(leftover)
         try:
             stage.mkdir(mode=0o700)
-            command = [*TAR, "--extract", "--preserve-permissions", "--same-owner", "--file=-", f"--directory={stage}"]
-            with (
-                packing.unpacked(path, self._target.timeout) as stream,
-                self._host.running(
-                    [*command, "--", root.lstrip("/")], source=stream, timeout=self._target.timeout
-                ) as tool,
-            ):
-                tool.stdout.read()
+            self._extract(path, stage, [root])
             new = stage / root.lstrip("/")
             if mounted:
                 _exchange(place, new, old, keep=(stage.name, old.name))

@@ -11,6 +11,8 @@ from typing import Any
 from ansible_collections.mainstay.platform.plugins.module_utils import summary
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BAD, NOT_VERIFIED, OK
 
+# Where they are kept, below the state of backups.
+DRILLS = "drills"
 METRICS = (
     ("ok", "Whether the last drill of this app succeeded."),
     ("last_run_timestamp_seconds", "When this app was last brought back in a drill, or not."),
@@ -84,6 +86,22 @@ def table(drills: Iterable[Mapping[str, Any]]) -> list[str]:
             if check["verdict"] == NOT_VERIFIED
         ]
     return summary.table(rows, indent="") + reasons
+
+
+def remembered(drills: Mapping[str, Mapping[str, Any]], now: float) -> list[str]:
+    """The last drill of each app in a line: ``drills`` are what is kept of them (``entry``) by app."""
+    lines = []
+    for app, kept in sorted(drills.items()):
+        sets = ", ".join(sorted(set((kept.get("sets") or {}).values())))
+        when = f"{app}: drilled {summary.age(now - kept['at'])} ago{f' with {sets}' if sets else ''}"
+        if kept["verdict"] == OK:
+            lines.append(f"{when}: {OK}, back in {summary.age(kept['rto'])}")
+            continue
+        good = kept.get("success")
+        before = f"the last good one was {summary.age(now - good['at'])} ago" if good else "none has ever been good"
+        reason = kept.get("reason") or "the app was not asked"
+        lines.append(f"{when}: {kept['verdict'].upper()}: {reason}; {before}")
+    return lines
 
 
 def _count(checks: list[Mapping[str, Any]]) -> str | None:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils import summary
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.checks import SERVER_JOB
 
 PLACE, BESIDE = "place", "beside"
-# Engines that hold several databases, of which one can be beside another.
-NAMED = ("postgresql", "mysql", "mariadb", "mongodb")
+# Engines of which a copy can be beside what is there.
+NAMED = ("postgresql", "mysql", "mariadb", "mongodb", "files")
 NEW = "{database}_{set}"
-SERVER_JOB, FILES = "server-state", "files"
+FILES = "files"
 CERTIFICATES = "/etc/letsencrypt"
 
 
@@ -39,6 +40,11 @@ def route(hosts: Mapping[str, Sequence[Mapping[str, Any]]], wanted: Mapping[str,
     target = next(iter(sources))
     jobs = fitting[target]
     beside = to == BESIDE or bool(wanted.get("into"))
+    if not beside and any(job["name"] == SERVER_JOB for job in jobs):
+        raise ValueError(
+            f"{SERVER_JOB}: a server that runs is not put back over itself. Say to=beside, and take from there what is"
+            " missing; for an empty server there is recover.yml"
+        )
     kept = [job for job in jobs if not beside or job["engine"] in NAMED]
     left_out = [job["name"] for job in jobs if job not in kept]
     if not kept:

@@ -13,6 +13,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils import summary
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import set_moment
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import escape
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
+from ansible_collections.mainstay.platform.plugins.module_utils.drill.ledger import remembered
 
 HEAD = ("app", "set", "database", "age", "size", "holds", "proven", "where", "rpo")
 SERVER = "server"
@@ -88,8 +89,10 @@ def table(
     stores: Sequence[Mapping[str, Any]] = (),
     promises: Sequence[Mapping[str, Any]] = (),
     limit: int = 0,
+    drills: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[str]:
-    """The lines. ``limit`` sets of each job are shown, all of them for 0."""
+    """The lines. ``limit`` sets of each job are shown, all of them for 0; ``drills`` is what is kept of them by app."""
+    tried = drilled(drills or {})
     known = pieces(jobs, sets)
     newest = {item.job: item.set for item in known if item.stored}
     promised = {item["name"]: item for item in promises}
@@ -104,7 +107,7 @@ def table(
         for item in sorted(mine, key=lambda item: (item.set, item.database), reverse=True):
             if item.set in shown[item.job] or newest.get(item.job) == item.set:
                 rpo = held(promised[item.job], item.set, now) if _first(item, newest, promised) else None
-                rows.append(_row(item, now, rpo))
+                rows.append(_row(item, now, rpo, tried.get((item.job, item.set))))
             else:
                 left += 1
     lines = summary.table([HEAD, *rows], indent="") if rows else ["no backups"]
@@ -115,6 +118,7 @@ def table(
         for name, promise in promised.items()
         if name not in newest
     ]
+    lines += remembered(drills or {}, now)
     lines += _troubles(jobs, now)
     return lines + [line for store in stores for line in _store(store)]
 
@@ -154,10 +158,20 @@ def _first(item: Piece, newest: Mapping[str, str], promised: Mapping[str, Any]) 
     return item.job in promised and newest.get(item.job) == item.set
 
 
-def _row(item: Piece, now: float, rpo: str | None) -> tuple[str | None, ...]:
+def drilled(drills: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """What drills have shown of sets, by job and set: of each app the last drill, and the last that was good."""
+    found: dict[tuple[str, str], str] = {}
+    for kept in drills.values():
+        found |= dict.fromkeys(((kept.get("success") or {}).get("sets") or {}).items(), OK)
+        found |= dict.fromkeys((kept.get("sets") or {}).items(), kept["verdict"])
+    return found
+
+
+def _row(item: Piece, now: float, rpo: str | None, drill: str | None) -> tuple[str | None, ...]:
     where = [f"{place} (not whole)" if wrong else place for place, wrong in item.places.items()]
     where += [f"{name}*" for name in item.believed]
     proof = f"{item.level}: {item.verdict}" if item.verdict else "not whole"
+    proof = f"drill: {drill}" if drill else proof
     return (
         item.app,
         item.set,

@@ -244,3 +244,60 @@ def test_as_a_backup(tree: Path, tmp_path: Path) -> None:
     assert made.path.name.endswith(".tar.gz")
     assert made.manifest["verification"]["verdict"] == "ok"
     assert made.manifest["counts"] == {f"{tree} files": 20, f"{tree} bytes": 301_001}
+
+
+def test_beside_what_is_there(tree: Path, tmp_path: Path) -> None:
+    made, path = engine(tree), tmp_path / "made.tar.gz"
+    dumped(made, path)
+    before = listing(tree)
+    (tree / "a").write_text("new")
+    now = listing(tree)
+    aside = Files(Target(Place(), paths=(str(tree),), database=str(tmp_path / "kept" / "beside"), timeout=60))
+    assert aside.counts() == {}
+    aside.restore(path)
+    assert listing(Path(f"{tmp_path}/kept/beside{tree}")) == before
+    assert listing(tree) == now
+    assert aside.counts() == made.examine(path).counts
+    with pytest.raises(BackupError, match=r"nothing was restored: .*/kept/beside is there already"):
+        aside.restore(path)
+    assert [item.name for item in (tmp_path / "kept").iterdir()] == ["beside"]
+
+
+def test_a_damaged_archive_leaves_nothing_beside(tree: Path, tmp_path: Path) -> None:
+    made, path = engine(tree), tmp_path / "made.tar.gz"
+    dumped(made, path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    aside = Files(Target(Place(), paths=(str(tree),), database=str(tmp_path / "kept" / "beside"), timeout=60))
+    with pytest.raises(BackupError, match="nothing was restored"):
+        aside.restore(path)
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("point", "inside"),
+    [
+        pytest.param("/data/up loads/disk", ["/data/up loads/disk"], id="inside, with a space"),
+        pytest.param("/data/up loads", [], id="the folder itself"),
+        pytest.param("/data/up loads too", [], id="another that begins the same"),
+    ],
+)
+def test_what_is_mounted_inside(point: str, inside: list[str]) -> None:
+    escaped = point.replace(" ", "\\040")
+    mounts = f"proc /proc proc rw 0 0\ntmpfs {escaped} tmpfs rw 0 0\n"
+    assert tree_files.mounted_below("/data/up loads", mounts) == inside
+
+
+def test_a_disk_inside_is_neither_emptied_nor_lost(tree: Path, tmp_path: Path) -> None:
+    made, path = engine(tree), tmp_path / "made.tar.gz"
+    dumped(made, path)
+    disk = tree / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        (disk / "precious").write_text("x")
+        with pytest.raises(BackupError, match=r"nothing was restored: .*/disk is mounted inside"):
+            engine(tree).restore(path)
+        assert (disk / "precious").read_text() == "x"
+    finally:
+        subprocess.run(["umount", disk], check=True)

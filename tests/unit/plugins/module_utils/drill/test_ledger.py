@@ -91,3 +91,34 @@ def test_what_is_not_verified_is_said() -> None:
 def test_who_is_not_back_in_time() -> None:
     assert ledger.failed(DRILLS) == ["blog", "wiki"]
     assert ledger.failed([]) == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "line"),
+    [
+        pytest.param(
+            ledger.entry({}, GOOD, 41.2, "", 1000.0),
+            "shop: drilled 2 h ago with 20261121-020000: ok, back in 41 s",
+            id="good",
+        ),
+        pytest.param(
+            ledger.entry(ledger.entry({}, GOOD, 41.2, "", 1000.0), BAD, 9.0, "", 4600.0),
+            "shop: drilled 60 min ago with 20261121-020000: BAD: shop-db: counts: t: 4 expected, 3 found;"
+            " the last good one was 2 h ago",
+            id="bad, after a good one",
+        ),
+        pytest.param(
+            ledger.entry({}, {**BAD, "sets": {}}, 9.0, "", 4600.0),
+            "shop: drilled 60 min ago: BAD: shop-db: counts: t: 4 expected, 3 found; none has ever been good",
+            id="bad, the first",
+        ),
+        pytest.param(
+            ledger.entry({}, {**GOOD, "verdict": "not_verified"}, 9.0, "", 4600.0),
+            "shop: drilled 60 min ago with 20261121-020000: NOT_VERIFIED: the app was not asked;"
+            " none has ever been good",
+            id="not asked",
+        ),
+    ],
+)
+def test_drills_in_the_list_of_backups(kept: dict[str, Any], line: str) -> None:
+    assert ledger.remembered({"shop": kept}, 8200.0) == [line]

@@ -14,7 +14,8 @@ def job(app: str, database: str, engine: str) -> dict[str, str]:
 
 
 SHOP = [job("shop", "db", "postgresql"), job("shop", "cache", "redis")]
-HOSTS = {"prod": [*SHOP, job("blog", "db", "mysql")], "stage": SHOP, "lone": [job("wiki", "db", "mongodb")]}
+STATE = job("server", "state", "files")
+HOSTS = {"prod": [*SHOP, job("blog", "db", "mysql"), STATE], "stage": SHOP, "lone": [job("wiki", "db", "mongodb")]}
 BOTH = ["shop-db", "shop-cache"]
 
 
@@ -49,6 +50,15 @@ BOTH = ["shop-db", "shop-cache"]
         ),
         pytest.param({"app": "shop", "to": "stage"}, {"stage": "prod"}, BOTH, [], "", True, id="on another host"),
         pytest.param(
+            {"app": "server", "to": "beside"},
+            {"prod": "prod"},
+            ["server-state"],
+            [],
+            routes.NEW,
+            False,
+            id="the server's own state, to look into",
+        ),
+        pytest.param(
             {"app": "shop", "to": "stage", "source": "stage"},
             {"stage": "stage"},
             BOTH,
@@ -74,12 +84,15 @@ def test_the_way(
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        pytest.param({}, "there are blog-db, shop-cache, shop-db, wiki-db", id="no app"),
+        pytest.param({}, "there are blog-db, server-state, shop-cache, shop-db, wiki-db", id="no app"),
         pytest.param({"app": "shop", "database": "mongo"}, "no backup job fits", id="no such database"),
         pytest.param({"app": "shop", "to": "prdo"}, "to: 'prdo' is neither place nor beside nor", id="no such host"),
         pytest.param({"app": "shop", "to": "lone"}, "to: lone does not run 'shop'", id="a host without the app"),
         pytest.param(
             {"app": "blog", "to": "prod"}, r"source: say whose .* \(no other host has the app\)", id="no source"
+        ),
+        pytest.param(
+            {"app": "server"}, "server-state: a server that runs is not put back over itself", id="the server"
         ),
         pytest.param({"app": "shop", "source": "x", "to": "stage"}, "source: 'x' is none of", id="no such source"),
         pytest.param(

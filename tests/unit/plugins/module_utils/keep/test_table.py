@@ -72,6 +72,22 @@ def test_rows(job: dict[str, Any], sets: list[dict[str, Any]] | None, expected: 
     assert lines([job], NOW, sets, promises=[PROMISE])[1] == expected
 
 
+@pytest.mark.parametrize(
+    ("verdict", "success", "proofs"),
+    [
+        pytest.param("ok", B, ["drill: ok", "full: ok"], id="the newest was good"),
+        pytest.param("bad", A, ["drill: bad", "drill: ok"], id="the newest was bad, the one before good"),
+        pytest.param("bad", "", ["drill: bad", "full: ok"], id="none was good"),
+    ],
+)
+def test_what_drills_have_shown(verdict: str, success: str, proofs: list[str]) -> None:
+    good = {"at": NOW, "rto": 9.0, "sets": {"shop-db": success}} if success else None
+    kept = {"at": NOW - 60, "verdict": verdict, "reason": "less", "rto": 9.0, "sets": {"shop-db": B}, "success": good}
+    found = lines([here()], NOW, [there(A), there(B)], drills={"shop": kept})
+    assert [proof in line for line, proof in zip(found[1:3], proofs, strict=True)] == [True, True], found
+    assert found[3].startswith(f"shop: drilled 60 s ago with {B}: {verdict if verdict == 'ok' else 'BAD'}")
+
+
 def test_newest_first_and_what_is_older_is_counted() -> None:
     found = lines([here()], NOW, [there(A), there(B), there("20261119-020000")], limit=2)
     assert [line.split()[1] for line in found[1:3]] == [B, A]
