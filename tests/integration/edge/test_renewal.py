@@ -236,6 +236,19 @@ def test_a_wildcard_by_dns(server: Server) -> None:
     assert "authenticator = webroot" in server.shell("cat /etc/letsencrypt/renewal/edge.conf")
 
 
+def test_the_plugin_for_azure(server: Server) -> None:
+    """Installed and known to certbot, which renews by the webroot all the same; Azure itself is out of reach here."""
+    azure = {"plugin": "azure", "credentials": {"msi_system_assigned": True, "zone1": "renew.example:/subscriptions/x"}}
+    server.play("site.yml", certbot_dns=azure)
+    assert changed(server.play("site.yml", certbot_dns=azure)) == 0
+    assert "* dns-azure" in server.shell("/opt/mainstay/certbot/bin/certbot plugins 2>/dev/null")
+    assert "dns_azure_zone1 = renew.example:/subscriptions/x" in server.shell("cat /etc/mainstay/certbot-dns.ini")
+    before = held(server, "edge")
+    time.sleep(1)
+    assert renew(server) == "success"
+    assert held(server, "edge") != before
+
+
 def test_what_is_not_named_any_more_is_not_renewed(server: Server) -> None:
     assert changed(server.play("site.yml", "--check")) >= 1
     server.play("site.yml")
