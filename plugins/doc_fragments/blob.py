@@ -79,11 +79,10 @@ options:
     type: int
     default: 21600
 requirements:
-  - azure-storage-blob >= 12.24
-  - azure-identity, for the credential kinds V(managed_identity) and V(service_principal)
+  - azure-identity, for the credential kinds V(managed_identity) and V(service_principal) alone
 notes:
-  - The libraries must be there for the Python that runs the module. The role C(mainstay.platform.runtime) provides
-    one that has them; choose it with C(ansible_python_interpreter=/opt/mainstay/venv/bin/python) in the task's C(vars).
+  - A library must be there for the Python that runs the module. The role C(mainstay.platform.runtime) provides
+    one that has it; choose it with C(ansible_python_interpreter=/opt/mainstay/venv/bin/python) in the task's C(vars).
   - No message, result or log contains a credential.
 """
     STORES = r"""

@@ -69,7 +69,7 @@ stores:
 from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.module import STORES
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.store_options import STORES
 from ansible_collections.mainstay.platform.plugins.module_utils.keep import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.keep.shelf import look
 

@@ -86,7 +86,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import private_directory
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.module import orderly_end
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.module import STORES
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.store_options import STORES
 from ansible_collections.mainstay.platform.plugins.module_utils.keep import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.keep.fetch import bring_back, find
 

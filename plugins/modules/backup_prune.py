@@ -65,7 +65,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import retention
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.module import STORES
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.store_options import STORES
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.stores import Store
 from ansible_collections.mainstay.platform.plugins.module_utils.keep import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.keep.prune import Pruned, carry_out, decide

@@ -85,7 +85,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup import mo
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import manifests_in
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import load_state
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.module import STORES
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.store_options import STORES
 from ansible_collections.mainstay.platform.plugins.module_utils.keep import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.keep.upload import Outcome, bring, due, remember
 

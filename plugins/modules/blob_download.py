@@ -107,6 +107,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import module as shared
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import describe
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.download import download
 
 
@@ -145,7 +146,7 @@ def main() -> None:
             changed=changed,
             dest=done.dest,
             reason=done.reason,
-            object=shared.describe(done.found),
+            object=describe(done.found),
             sha256=done.sha256,
             transferred_bytes=done.transferred_bytes,
             resumed_bytes=done.resumed_bytes,

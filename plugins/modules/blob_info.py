@@ -69,7 +69,7 @@ import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import module as shared
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import survey
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import describe, survey
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def main() -> None:
         objects, unfinished = survey(client, module.params["prefix"])
         module.exit_json(
             changed=False,
-            objects=[shared.describe(found) for found in objects],
+            objects=[describe(found) for found in objects],
             unfinished=[
                 dataclasses.asdict(attempt) | {"modified": attempt.modified.isoformat() if attempt.modified else None}
                 for attempt in unfinished

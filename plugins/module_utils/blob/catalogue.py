@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import http.client
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import Client
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, Failure
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.service import Properties
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,27 +62,36 @@ class Unfinished:
     modified: datetime.datetime | None
 
 
-def stored_object(client: Client, name: str, properties: Any) -> StoredObject:
-    """The object behind the library's BlobProperties."""
-    md5 = properties.content_settings.content_md5
-    known = plan.Fingerprint.of_metadata(properties.size, properties.metadata, md5)
-    meta = {key.lower(): value for key, value in (properties.metadata or {}).items()}
+def stored_object(client: Client, name: str, properties: Properties) -> StoredObject:
+    """The object behind a blob."""
+    known = plan.Fingerprint.of_metadata(properties.size, properties.metadata, properties.md5)
+    meta = {key.lower(): value for key, value in properties.metadata.items()}
     parts = int(meta["mainstay_parts"]) if meta.get("mainstay_parts", "").isdigit() else 0
     return StoredObject(
         name=name,
         size=known.size,
         url=client.url(properties.name),
-        etag=str(properties.etag).strip('"') if properties.etag else None,
-        modified=properties.last_modified,
+        etag=properties.etag.strip('"') if properties.etag else None,
+        modified=properties.modified,
         digest=known.digest,
         md5=known.md5.hex() if known.md5 and not parts else None,
         sha256=known.sha256,
-        metadata={k: v for k, v in (properties.metadata or {}).items() if not k.lower().startswith("mainstay_")},
+        metadata={k: v for k, v in properties.metadata.items() if not k.lower().startswith("mainstay_")},
         parts=parts,
         index=properties.name if parts else None,
         mtime=known.mtime,
-        tier=str(properties.blob_tier) if properties.blob_tier else None,
+        tier=properties.tier,
     )
+
+
+def describe(found: StoredObject) -> dict[str, Any]:
+    """An object as the modules return it."""
+    fields = dataclasses.asdict(found)
+    fields["modified"] = found.modified.isoformat() if found.modified else None
+    fields["metadata"] = dict(found.metadata)
+    for internal in ("changed", "verified", "mtime"):
+        del fields[internal]
+    return fields
 
 
 def survey(client: Client, prefix: str = "") -> tuple[list[StoredObject], list[Unfinished]]:
@@ -90,17 +101,14 @@ def survey(client: Client, prefix: str = "") -> tuple[list[StoredObject], list[U
     nothing. Raises BlobError.
     """
     action = f"list '{prefix}*'" if prefix else "list"
-    blobs = client.call(
-        action, lambda: list(client.sdk.list_blobs(name_starts_with=prefix or None, include=["metadata"])), needs="l"
-    )
-    return arrange(client, blobs)
+    return arrange(client, client.call(action, lambda: list(client.service.list(prefix)), needs="l"))
 
 
-def arrange(client: Client, blobs: Iterable[Any]) -> tuple[list[StoredObject], list[Unfinished]]:
-    """Objects and unfinished uploads from a flat list of BlobProperties."""
+def arrange(client: Client, blobs: Iterable[Properties]) -> tuple[list[StoredObject], list[Unfinished]]:
+    """Objects and unfinished uploads from a flat list of blobs."""
     objects: dict[str, StoredObject] = {}
     complete: set[tuple[str, str]] = set()
-    pieces: dict[tuple[str, str], list[Any]] = {}
+    pieces: dict[tuple[str, str], list[Properties]] = {}
     for blob in blobs:
         if part := plan.split_part(blob.name):
             pieces.setdefault(part, []).append(blob)
@@ -113,27 +121,33 @@ def arrange(client: Client, blobs: Iterable[Any]) -> tuple[list[StoredObject], l
         if other is None or (found.modified and other.modified and found.modified < other.modified):
             objects[found.name] = found
     unfinished = [
-        Unfinished(name, attempt, len(parts), sum(p.size for p in parts), max(p.last_modified for p in parts))
+        Unfinished(
+            name,
+            attempt,
+            len(parts),
+            sum(p.size for p in parts),
+            max((p.modified for p in parts if p.modified), default=None),
+        )
         for (name, attempt), parts in pieces.items()
         if (name, attempt) not in complete
     ]
     return [objects[name] for name in sorted(objects)], sorted(unfinished, key=lambda u: (u.name, u.attempt))
 
 
+def _latest(moments: Iterable[datetime.datetime | None]) -> datetime.datetime | None:
+    return max(filter(None, moments), default=None)
+
+
 def find(client: Client, name: str) -> StoredObject | None:
     """The object of this name, or None. One HEAD and, where the credential may list, one list. Raises BlobError."""
 
-    def absent(failure: Failure, _repeated: bool) -> str | None:
-        return "absent" if failure.status == 404 and failure.code != "ContainerNotFound" else None
+    def absent(failure: Failure, _repeated: bool) -> list[Properties] | None:
+        return [] if failure.status == 404 and failure.code != "ContainerNotFound" else None
 
-    seen = client.call(f"look at '{name}'", client.blob(name).get_blob_properties, needs="r", lost=absent)
-    found = [] if seen == "absent" else [seen]
+    action = f"look at '{name}'"
+    found = client.call(action, lambda: [client.service.properties(name)], needs="r", lost=absent)
     if client.endpoint.allows("l") is not False:
-        found += client.call(
-            f"look at '{name}'",
-            lambda: list(client.sdk.list_blobs(name_starts_with=f"{name}.", include=["metadata"])),
-            needs="l",
-        )
+        found = found + client.call(action, lambda: list(client.service.list(f"{name}.")), needs="l")
     return next((item for item in arrange(client, found)[0] if item.name == name), None)
 
 
@@ -141,11 +155,13 @@ def remove(client: Client, name: str) -> None:
     """Remove everything that is stored under a name: the blob, or the lists of parts and then the parts, whoever wrote
     them. Raises BlobError."""
     action = f"remove '{name}'"
-    blobs = client.call(action, lambda: list(client.sdk.list_blobs(name_starts_with=name)), needs="l")
+    blobs = client.call(action, lambda: list(client.service.list(name)), needs="l")
     found = {blob.name: plan.split_part(blob.name) for blob in blobs}
     whole = [key for key in found if key == name or (plan.split_index(key) or ("",))[0] == name]
     for key in [*whole, *(key for key, part in found.items() if part and part[0] == name)]:
-        client.call(action, client.blob(key).delete_blob, delete_snapshots="include", needs="d", lost=_gone)
+        client.call(
+            action, client.sdk.get_blob_client(key).delete_blob, delete_snapshots="include", needs="d", lost=_gone
+        )
 
 
 def _gone(failure: Failure, _repeated: bool) -> str | None:
@@ -156,22 +172,22 @@ def remove_parts(client: Client, unfinished: Unfinished) -> None:
     """Remove the parts of an upload that never finished. Raises BlobError."""
     prefix = f"{unfinished.name}.{unfinished.attempt}.part-"
     action = f"remove '{prefix}*'"
-    for blob in client.call(action, lambda: list(client.sdk.list_blobs(name_starts_with=prefix)), needs="l"):
+    for blob in client.call(action, lambda: list(client.service.list(prefix)), needs="l"):
         if plan.split_part(blob.name):
-            client.call(action, client.blob(blob.name).delete_blob, needs="d", lost=_gone)
+            client.call(action, client.sdk.get_blob_client(blob.name).delete_blob, needs="d", lost=_gone)
 
 
 def read(client: Client, name: str, limit: int = 64 * plan.MIB) -> bytes:
     """The content of a small blob. Raises BlobError, also where it is larger than ``limit`` bytes."""
-    blob = client.blob(name)
 
-    def fetch() -> bytes:
-        stream = blob.download_blob()
-        if stream.size > limit:
-            raise BlobError(f"'{name}' in container '{client.container}' has {stream.size} bytes, more than {limit}")
-        return bytes(stream.readall())
+    def receive(response: http.client.HTTPResponse) -> bytes:
+        size = int(response.headers["Content-Length"])
+        if size > limit:
+            raise BlobError(f"'{name}' in container '{client.container}' has {size} bytes, more than {limit}")
+        return response.read()
 
-    return client.call(f"read '{name}'", fetch, needs="r")
+    content: bytes = client.call(f"read '{name}'", client.service.get, name, receive, needs="r")
+    return content
 
 
 def read_index(client: Client, found: StoredObject) -> list[dict[str, Any]]:

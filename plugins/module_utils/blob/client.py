@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Talk to the service: azure-storage-blob does the calls, this adds patience, limits and messages.
+"""Talk to the service with patience, limits and messages: transfers by `service`, what is rare by azure-storage-blob.
 
 The library's own retries are switched off: they start with 15 s of sleep, ignore Retry-After and know no deadline.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import importlib
 import random
 import sys
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import Endpoint
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import (
@@ -28,10 +30,11 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors impo
     failure_of,
     scrub,
 )
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.plan import PART_SIZE
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.service import Service
 
 T = TypeVar("T")
 PIECE = 256 * 1024
+SCOPE = "https://storage.azure.com/.default"
 # How long a service that never answered is tried: longer only hides a wrong address.
 FIRST_ANSWER = 10.0
 
@@ -53,7 +56,7 @@ def require(module: str, package: str) -> Any:
 
 class Body:
     """What a request sends, in pieces, so that a slow line needs time per piece and not for the whole block at once
-    (the library's write timeout covers one write), and so that a transfer can be stopped."""
+    (a timeout covers one write), and so that a transfer can be stopped."""
 
     def __init__(self, size: int, read: Callable[[int, int], bytes | memoryview], check: Callable[[], None]) -> None:
         self.size, self._read, self._check = size, read, check
@@ -81,7 +84,6 @@ class Client:
         ca_bundle: str | None = None,
         timeout: float = 21600,
         outage: float = 300,
-        connections: int = 8,
     ) -> None:
         self.endpoint, self.container, self.ca_bundle = endpoint, container, ca_bundle
         self.outage = outage
@@ -89,29 +91,32 @@ class Client:
         self._deadline = time.monotonic() + timeout
         self._answered = False
         self.stop = threading.Event()
-        self._sdk = _container_client(endpoint, container, ca_bundle, connections, self.check)
+        self.service = Service(endpoint, container, ca_bundle, _token(endpoint))
 
     def close(self) -> None:
         """Close the connections."""
-        self._sdk.close()
+        self.service.close()
+        if "sdk" in self.__dict__:
+            self.sdk.close()
 
     def restart(self) -> None:
         """Start the time for the next transfer, and forget that the last one was stopped."""
         self._deadline = time.monotonic() + self.timeout
         self.stop.clear()
 
-    @property
+    @functools.cached_property
     def sdk(self) -> Any:
-        """The library's ContainerClient."""
-        return self._sdk
-
-    def blob(self, name: str) -> Any:
-        """The library's BlobClient of a name."""
-        return self._sdk.get_blob_client(name)
+        """The library's ContainerClient, for what no transfer needs."""
+        return _container_client(self.endpoint, self.container, self.ca_bundle)
 
     def url(self, name: str) -> str:
         """The object's address, without a credential."""
-        return str(self.blob(name).url).partition("?")[0]
+        place = urlsplit(self.endpoint.url)
+        return f"{place.scheme}://{place.netloc}{self.service.path(name)}"
+
+    def body(self, size: int, read: Callable[[int, int], bytes | memoryview]) -> Body:
+        """What a request is to send: ``read(offset, size)`` gives it, a piece at a time."""
+        return Body(size, read, self.check)
 
     def call(
         self,
@@ -142,7 +147,8 @@ class Client:
                 failure = failure_of(error)
                 if failure.kind == "other":
                     raise
-                self._answered = self._answered or failure.kind == "answer"
+                # A line that broke had led somewhere.
+                self._answered = self._answered or failure.kind in ("answer", "dropped")
                 saved = lost(failure, repeated) if lost else None
                 if saved is not None:
                     return saved
@@ -185,42 +191,19 @@ def pause(tries: int, elapsed: float, retry_after: float | None, chance: float) 
     return ceiling * (0.5 + chance / 2)
 
 
-def _container_client(
-    endpoint: Endpoint, container: str, ca_bundle: str | None, connections: int, check: Callable[[], None]
-) -> Any:
+def _container_client(endpoint: Endpoint, container: str, ca_bundle: str | None) -> Any:
     blob = require("azure.storage.blob", "azure-storage-blob")
+    options = {"connection_verify": ca_bundle} if ca_bundle else {}
     return blob.ContainerClient(
         endpoint.url,
         container,
         credential=_credential(endpoint),
-        transport=_transport(ca_bundle, connections, check),
+        connection_timeout=10,
+        read_timeout=60,
         retry_total=0,
-        max_single_put_size=2 * PART_SIZE,
-        max_single_get_size=2 * PART_SIZE,
         logging_enable=False,
+        **options,
     )
-
-
-def _transport(ca_bundle: str | None, connections: int, check: Callable[[], None]) -> Any:
-    requests = require("requests", "requests")
-    base = require("azure.core.pipeline.transport", "azure-core").RequestsTransport
-
-    class PiecewiseTransport(base):  # type: ignore[misc, valid-type]
-        """The library's transport; large bodies leave in pieces."""
-
-        def send(self, request: Any, **kwargs: Any) -> Any:
-            data = request.data
-            if isinstance(data, bytes) and len(data) > PIECE:
-                view = memoryview(data)
-                request.data = Body(len(data), lambda offset, size: view[offset : offset + size], check)
-            return super().send(request, **kwargs)
-
-    session = requests.Session()
-    adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections, max_retries=0)
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, adapter)
-    options = {"connection_verify": ca_bundle} if ca_bundle else {}
-    return PiecewiseTransport(session=session, connection_timeout=10, read_timeout=60, **options)
 
 
 def _credential(endpoint: Endpoint) -> Any:
@@ -236,6 +219,15 @@ def _credential(endpoint: Endpoint) -> Any:
     return identity.ClientSecretCredential(
         options["tenant_id"], options["client_id"], options["client_secret"], **extra
     )
+
+
+def _token(endpoint: Endpoint) -> Callable[[], str] | None:
+    """What gives a token for every request, where the credential is an identity; azure-identity keeps it until it is
+    about to expire."""
+    if endpoint.kind in ("sas", "account_key"):
+        return None
+    credential = _credential(endpoint)
+    return lambda: str(credential.get_token(SCOPE).token)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import http.client
 import os
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject, find, read_index
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import Client, require
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import PIECE, Client
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import each, open_source
 
@@ -152,7 +153,7 @@ class _Fetch:
     ) -> None:
         self.client, self.found, self.descriptor, self.done = client, found, descriptor, done
         self.fetched = self.resumed = 0
-        self._progress, self._lock = progress, threading.Lock()
+        self._progress, self._lock, self._local = progress, threading.Lock(), threading.local()
         self.parts = read_index(client, found)
         # A digest of ours says how to cut, so that it can be computed from the ranges as they come.
         self.range = plan.digest_block_size(found.digest) or RANGE
@@ -194,34 +195,42 @@ class _Fetch:
 
     def _fetch(self, block: plan.Block) -> bytes:
         if self.parts:
-            name, offset, conditions = self.parts[block.index]["name"], 0, {}
+            name, offset = self.parts[block.index]["name"], 0
+            conditions: dict[str, str] = {}
         else:
-            core = require("azure.core", "azure-core")
-            name, offset = self.found.name, block.offset
-            conditions = {"etag": f'"{self.found.etag}"', "match_condition": core.MatchConditions.IfNotModified}
-        blob = self.client.blob(name)
+            name, offset, conditions = self.found.name, block.offset, {"if-match": f'"{self.found.etag}"'}
+        headers = {"x-ms-range": f"bytes={offset}-{offset + block.size - 1}", **conditions}
 
-        def fetch() -> bytes:
-            # One range, one request: the client's max_single_get_size is never below the range.
-            stream = blob.download_blob(offset=offset, length=block.size, **conditions)
-            digest, at = hashlib.md5(usedforsecurity=False), block.offset
-            for chunk in stream.chunks():
-                self.client.check()
-                digest.update(chunk)
-                _write(self.descriptor, chunk, at)
-                at += len(chunk)
-            if at != block.offset + block.size:
+        def receive(response: http.client.HTTPResponse) -> bytes:
+            if response.status != 206 or response.length != block.size:
                 raise BlobError(
-                    f"'{name}' in container '{self.client.container}' is shorter than its list of parts says"
+                    f"'{name}' in container '{self.client.container}' has not the size that its list of parts says"
                 )
+            digest, at, left = hashlib.md5(usedforsecurity=False), block.offset, block.size
+            buffer = self._buffer()
+            while left:
+                self.client.check()
+                count = response.readinto(buffer[:left])
+                if not count:
+                    raise ConnectionError(f"the answer ended {left} bytes early")
+                digest.update(buffer[:count])
+                _write(self.descriptor, buffer[:count], at)
+                at, left = at + count, left - count
             return digest.digest()
 
-        md5 = self.client.call(f"download '{name}'", fetch, needs="r")
+        md5: bytes = self.client.call(f"download '{name}'", self.client.service.get, name, receive, headers, needs="r")
         if self.parts and md5.hex() != self.parts[block.index]["md5"]:
             raise BlobError(
                 f"'{name}' in container '{self.client.container}' is damaged: its MD5 is not the one in the list"
             )
         return md5
+
+    def _buffer(self) -> memoryview:
+        """This thread's."""
+        if not hasattr(self._local, "buffer"):
+            self._local.buffer = memoryview(bytearray(PIECE))
+        buffer: memoryview = self._local.buffer
+        return buffer
 
     def _moved(self, size: int, resumed: bool = False) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import datetime
 import email.utils
+import http.client
 import re
 import socket
 import ssl
@@ -180,7 +181,7 @@ def failure_of(error: BaseException) -> Failure:
             return Failure("tls_protocol", text=str(item))
         if isinstance(item, TimeoutError) or "Timeout" in type(item).__name__:
             return Failure("timeout", text=text)
-    if isinstance(error, OSError) or names & _DROPPED:
+    if isinstance(error, OSError | http.client.HTTPException) or names & _DROPPED:
         return Failure("dropped", text=text)
     return Failure("other", text=f"{type(error).__name__}: {text}")
 

@@ -1,17 +1,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules of the store share: options, the way to a client, the end of a failure."""
+"""What blob_upload, blob_download and blob_info share: options, the way to a client, the end of a failure."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import (
     Client,
     MissingLibraryError,
@@ -20,7 +18,6 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.client impo
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import KINDS, resolve
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.plan import MIB
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.s3 import KINDS as S3_KINDS
 
 CONNECTION_OPTIONS: dict[str, Any] = {
     "account_url": {"type": "str"},
@@ -43,32 +40,6 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "timeout": {"type": "int", "default": 21600},
 }
 
-STORE_OPTIONS: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
-    "kind": {"type": "str", "choices": ["azure", "s3"]},
-    "account_url": {"type": "str"},
-    "container": {"type": "str"},
-    "endpoint_url": {"type": "str"},
-    "region": {"type": "str"},
-    "bucket": {"type": "str"},
-    "addressing": {"type": "str", "choices": ["path", "virtual"]},
-    "prefix": {"type": "str"},
-    "ca_bundle": {"type": "path"},
-    "timeout": {"type": "int", "default": 21600},
-    "keep": {"type": "dict"},
-    "credential": {
-        "type": "dict",
-        "options": {
-            **CONNECTION_OPTIONS["credential"]["options"],
-            "kind": {"type": "str", "choices": [*KINDS, *S3_KINDS]},
-            "access_key_id": {"type": "str"},
-            "secret_access_key": {"type": "str", "no_log": True},
-            "session_token": {"type": "str", "no_log": True},
-        },
-    },
-}
-STORES: dict[str, Any] = {"type": "list", "elements": "dict", "options": STORE_OPTIONS, "required": True}
-
 
 @contextlib.contextmanager
 def connected(module: AnsibleModule, absent: Callable[[], dict[str, Any]] | None = None) -> Iterator[Client]:
@@ -86,7 +57,6 @@ def connected(module: AnsibleModule, absent: Callable[[], dict[str, Any]] | None
             options["container"],
             ca_bundle=options["ca_bundle"],
             timeout=options["timeout"],
-            connections=options.get("concurrency") or 4,
         ) as client:
             yield client
     except MissingLibraryError as error:
@@ -97,16 +67,6 @@ def connected(module: AnsibleModule, absent: Callable[[], dict[str, Any]] | None
         module.fail_json(msg=str(error), **({"code": error.code} if error.code else {}))
     except ValueError as error:
         module.fail_json(msg=str(error))
-
-
-def describe(found: StoredObject) -> dict[str, Any]:
-    """An object as the modules return it."""
-    fields = dataclasses.asdict(found)
-    fields["modified"] = found.modified.isoformat() if found.modified else None
-    fields["metadata"] = dict(found.metadata)
-    for internal in ("changed", "verified", "mtime"):
-        del fields[internal]
-    return fields
 
 
 def check_concurrency(module: AnsibleModule) -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import dataclasses
 import hashlib
 import re
@@ -59,8 +58,8 @@ def blocks(size: int, block_size: int) -> Iterator[Block]:
         yield Block(index, offset, min(block_size, size - offset))
 
 
-def block_id(block: Block, md5: bytes, length: int = ID_LENGTH) -> str:
-    """The id of a block, ``length`` characters: position, then a digest over position, size and content.
+def block_id(block: Block, md5: bytes, length: int = ID_LENGTH) -> bytes:
+    """The id of a block, ``length`` characters of ASCII: position, then a digest over position, size and content.
 
     The same block of the same file always gets the same id, so what the service still holds of an interrupted upload
     is recognised. The service wants all ids of a blob to have one length; ``length`` follows what is there already.
@@ -68,26 +67,8 @@ def block_id(block: Block, md5: bytes, length: int = ID_LENGTH) -> str:
     if not MIN_ID_LENGTH <= length <= 64:
         raise ValueError(f"block ids of {length} characters cannot hold a position")
     digest = hashlib.sha256(struct.pack(">QQ", block.index, block.size) + md5).digest()
-    text = f"{block.index:05d}" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    return text[:length].ljust(length, "-")
-
-
-def raw_lengths(name: str) -> set[int]:
-    """The lengths that an id from a block list may have.
-
-    azure-storage-blob decodes ids that are UTF-8 and leaves the others in base64, which cannot be told from the
-    outside.
-    """
-    lengths = {len(name.encode())}
-    if re.fullmatch(r"\d{5}[A-Za-z0-9_-]{43}", name):
-        return lengths
-    with contextlib.suppress(ValueError):
-        raw = base64.b64decode(name, validate=True)
-        with contextlib.suppress(UnicodeDecodeError):
-            raw.decode()
-            return lengths
-        lengths.add(len(raw))
-    return lengths
+    text = b"%05d" % block.index + base64.urlsafe_b64encode(digest).rstrip(b"=")
+    return text[:length].ljust(length, b"-")
 
 
 def id_lengths(seen: Iterable[int] = ()) -> list[int]:

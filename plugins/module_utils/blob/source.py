@@ -61,11 +61,19 @@ class Source:
         """The MD5 of a block."""
         return self.hash("md5", block.offset, block.size)
 
-    def hash(self, algorithm: str, offset: int = 0, size: int | None = None) -> bytes:
-        """The digest of a range, of the whole file by default."""
+    def hash(
+        self,
+        algorithm: str,
+        offset: int = 0,
+        size: int | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> bytes:
+        """The digest of a range, of the whole file by default. ``check`` may raise to end it."""
         digest = hashlib.new(algorithm, usedforsecurity=False)
         end = self.size if size is None else offset + size
         for start in range(offset, end, READ):
+            if check:
+                check()
             digest.update(self.view(start, min(READ, end - start)))
         return digest.digest()
 

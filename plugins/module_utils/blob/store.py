@@ -54,7 +54,7 @@ class Store:
         self._transfer: dict[str, Any] = {
             key: int(settings[key]) for key in ("concurrency", "block_size") if settings.get(key)
         }
-        connection = {key: settings[key] for key in ("ca_bundle", "timeout") if settings.get(key)}
+        connection = {key: settings[key] for key in ("ca_bundle", "timeout", "outage") if settings.get(key)}
         self._client = Client(endpoint, str(settings["container"]), **connection)
 
     def __enter__(self) -> Store:
@@ -154,9 +154,11 @@ class Store:
                 return Protection("remove", OK, "the credential may not delete")
             return Protection("remove", BAD, "the credential may delete") if failure.status == 404 else None
 
-        blob = self._client.blob(f"{self.prefix}mainstay-probe-{secrets.token_hex(8)}")
+        name = f"{self.prefix}mainstay-probe-{secrets.token_hex(8)}"
         try:
-            seen = self._fresh().call("remove", blob.delete_blob, needs="d", lost=answer)
+            seen = self._fresh().call(
+                "remove", self._client.sdk.get_blob_client(name).delete_blob, needs="d", lost=answer
+            )
         except BlobError as error:
             return Protection("remove", NOT_VERIFIED, str(error))
         return seen if isinstance(seen, Protection) else Protection("remove", BAD, "the credential may delete")

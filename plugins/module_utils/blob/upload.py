@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import hashlib
 import json
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import Body, Client, require
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import Body, Client
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import OVERWRITE_REFUSED, BlobError, Failure
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.service import META, Properties, content_md5
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import Source, each, open_source
 
 BLOCK_SIZE = 8 * plan.MIB
 CONCURRENCY = 4
 # Sizes up to this are sent as one request instead of blocks and a commit.
 SINGLE = 4 * plan.MIB
+UNLESS_TAKEN = {"if-none-match": "*"}
 
 
 @dataclasses.dataclass
@@ -101,10 +106,11 @@ class _Job:
         self, client: Client, source: Source, name: str, options: Options, progress: Callable[[int, int], None] | None
     ) -> None:
         self.client, self.source, self.name, self.options = client, source, name, options
+        self.service = client.service
         self.readable = client.endpoint.allows("r") is not False
         self.sent = self.resumed = 0
+        self.whole_hash: Future[bytes] | None = None
         self._progress, self._lock = progress, threading.Lock()
-        self._blob = client.blob(name)
         self.action = f"upload {source.path} as '{name}'"
 
     def run(self, check_mode: bool) -> Upload:
@@ -136,39 +142,42 @@ class _Job:
         if check_mode:
             result.verified = "check mode: nothing was sent"
             return result
-        if may_write(self.client) is False:
-            self.in_parts(result)
-        else:
-            self.in_blocks(result)
+        with ThreadPoolExecutor(1) as aside:
+            if self.options.checksum:
+                hashing = functools.partial(self.source.hash, self.options.checksum, check=self.client.check)
+                self.whole_hash = aside.submit(hashing)
+            if may_write(self.client) is False:
+                self.in_parts(result)
+            else:
+                self.in_blocks(result)
         result.transferred_bytes, result.resumed_bytes = self.sent, self.resumed
         return result
 
     def look(self) -> tuple[plan.Fingerprint, str] | None:
         """What the store has under this name. One HEAD."""
 
-        def refused(failure: Failure, _repeated: bool) -> str | None:
+        def refused(failure: Failure, _repeated: bool) -> list[Properties] | None:
             if failure.code == "BlobNotFound" or (failure.status == 404 and failure.code != "ContainerNotFound"):
-                return "absent"
+                return []
             if failure.forbidden and self.client.endpoint.allows("r") is None:
                 self.readable = False
-                return "absent"
+                return []
             return None
 
-        seen = self.client.call(self.action, self._blob.get_blob_properties, needs="r", lost=refused)
-        if seen == "absent":
-            return None
-        md5 = seen.content_settings.content_md5
-        return plan.Fingerprint.of_metadata(seen.size, seen.metadata, md5), str(seen.etag)
+        found = self.client.call(self.action, lambda: [self.service.properties(self.name)], needs="r", lost=refused)
+        for seen in found:
+            return plan.Fingerprint.of_metadata(seen.size, seen.metadata, seen.md5), str(seen.etag)
+        return None
 
     def refuse_taken(self) -> None:
         """Where the credential may write but not look: committing a block that nobody has sent must fail, but where
         the name is taken it fails for that reason. Anything unclear is left to the real commit, which asks again."""
-        core = require("azure.core", "azure-core")
-        answer = self.client.call(
+        answer: Any = self.client.call(
             self.action,
-            self._blob.commit_block_list,
-            [secrets.token_hex(plan.ID_LENGTH // 2)],
-            match_condition=core.MatchConditions.IfMissing,
+            self.service.commit,
+            self.name,
+            [secrets.token_hex(plan.ID_LENGTH // 2).encode()],
+            UNLESS_TAKEN,
             needs="w",
             lost=lambda failure, _: failure if failure.code in ("BlobAlreadyExists", "InvalidBlockList") else None,
         )
@@ -210,28 +219,28 @@ class _Job:
         """The fingerprint to keep with the object."""
         return dataclasses.replace(self.source.fingerprint, digest=result.digest, sha256=result.sha256)
 
-    def settings(self, md5: bytes | None) -> Any:
-        blob = require("azure.storage.blob", "azure-storage-blob")
-        return blob.ContentSettings(content_type=self.options.content_type, content_md5=bytearray(md5) if md5 else None)
-
-    def extras(self) -> dict[str, Any]:
-        extras: dict[str, Any] = {}
-        if self.options.tags:
-            extras["tags"] = dict(self.options.tags)
-        if self.options.tier:
-            blob = require("azure.storage.blob", "azure-storage-blob")
-            extras["standard_blob_tier"] = blob.StandardBlobTier(self.options.tier.capitalize())
-        return extras
+    def headers(self, metadata: Mapping[str, str], md5: str | None = None) -> dict[str, str]:
+        """What is kept with a blob, and the condition under which it is written."""
+        options = self.options
+        headers = {META + key: value for key, value in {**options.metadata, **metadata}.items()}
+        headers["x-ms-blob-content-type"] = options.content_type
+        if md5:
+            headers["x-ms-blob-content-md5"] = base64.b64encode(bytes.fromhex(md5)).decode()
+        if options.tags:
+            headers["x-ms-tags"] = urlencode(options.tags, quote_via=quote, safe="")
+        if options.tier:
+            headers["x-ms-access-tier"] = options.tier.capitalize()
+        return headers if options.overwrite else headers | UNLESS_TAKEN
 
     @property
     def needs(self) -> str:
         return ("w" if self.options.overwrite else "c") + ("t" if self.options.tags else "")
 
     def checksum(self, result: Upload) -> None:
-        if self.options.checksum == "sha256":
-            result.sha256 = self.source.hash("sha256").hex()
-        elif self.options.checksum == "md5":
-            result.md5 = self.source.hash("md5").hex()
+        if self.whole_hash and self.options.checksum == "sha256":
+            result.sha256 = self.whole_hash.result().hex()
+        elif self.whole_hash:
+            result.md5 = self.whole_hash.result().hex()
 
     # -- blocks: the credential may write ---------------------------------------------------------------------------
 
@@ -250,24 +259,14 @@ class _Job:
         length = self.id_length(held)
         trusted = held if length >= plan.TRUSTED_ID_LENGTH else {}
 
-        def send(block: plan.Block) -> tuple[bytes, str]:
+        def send(block: plan.Block) -> tuple[bytes, bytes]:
             md5 = self.source.md5(block)
             name = plan.block_id(block, md5, length)
             if trusted.get(name) == block.size:
                 self.moved(block.size, resumed=True)
                 return md5, name
-            body = Body(
-                block.size, lambda offset, size: self.source.view(block.offset + offset, size), self.client.check
-            )
-            self.client.call(
-                self.action,
-                self._blob.stage_block,
-                name,
-                body,
-                length=block.size,
-                headers={"Content-MD5": base64.b64encode(md5).decode()},
-                needs="w",
-            )
+            put, body = self.service.put_block, self.body(block)
+            self.client.call(self.action, put, self.name, name, body, block.size, md5, needs="w")
             self.moved(block.size)
             return md5, name
 
@@ -279,32 +278,36 @@ class _Job:
         self.commit(result, [name for _md5, name in done])
         result.verified = f"Content-MD5 of each of {len(done)} blocks, checked by the service"
 
-    def held(self) -> dict[str, int]:
+    def body(self, block: plan.Block) -> Body:
+        """A block, as a request sends it."""
+        return self.client.body(block.size, lambda offset, size: self.source.view(block.offset + offset, size))
+
+    def held(self) -> dict[bytes, int]:
         """Uncommitted blocks that the service holds of earlier attempts, ours or others': id and size."""
 
-        def absent(failure: Failure, _repeated: bool) -> tuple[list[Any], list[Any]] | None:
+        def absent(failure: Failure, _repeated: bool) -> dict[bytes, int] | None:
             unreadable = failure.forbidden and self.client.endpoint.allows("r") is None
-            return ([], []) if failure.status == 404 or unreadable else None
+            return {} if failure.status == 404 or unreadable else None
 
-        listed = self.client.call(self.action, self._blob.get_block_list, "uncommitted", needs="r", lost=absent)
-        return {str(item.id): item.size for item in listed[1]}
+        return self.client.call(self.action, self.service.blocks, self.name, needs="r", lost=absent)
 
-    def id_length(self, held: Iterable[str]) -> int:
+    def id_length(self, held: Iterable[bytes]) -> int:
         """The length of block ids that the service takes: all ids of a blob must have one, and leftovers decide it.
 
         Where they cannot be listed, a block of one byte finds out; it is dropped at the commit.
         """
-        # The library hands out ids that are not UTF-8 undecoded, which cannot be told from the outside.
-        lengths = {length for name in held for length in plan.raw_lengths(name)}
+        lengths = {len(name) for name in held}
         if self.readable and len(lengths) <= 1 and self.client.endpoint.allows("w") is not None:
             return lengths.pop() if lengths else plan.ID_LENGTH
         for length in plan.id_lengths(sorted(lengths)):
-            answer = self.client.call(
+            probe = plan.block_id(plan.Block(0, 0, 1), b"", length)
+            answer: Any = self.client.call(
                 self.action,
-                self._blob.stage_block,
-                plan.block_id(plan.Block(0, 0, 1), b"", length),
-                b"-",
-                length=1,
+                self.service.put_block,
+                self.name,
+                probe,
+                [b"-"],
+                1,
                 needs="w",
                 lost=lambda failure, _: failure if failure.code == "InvalidBlobOrBlock" else None,
             )
@@ -312,32 +315,25 @@ class _Job:
                 return length
         raise BlobError(f"Cannot {self.action}: unfinished blocks of another client lie under this name; take another")
 
-    def commit(self, result: Upload, names: list[str]) -> None:
-        conditions: dict[str, Any] = {}
-        if not self.options.overwrite:
-            core = require("azure.core", "azure-core")
-            conditions["match_condition"] = core.MatchConditions.IfMissing
-        answer = self.client.call(
+    def commit(self, result: Upload, names: list[bytes]) -> None:
+        result.etag = self.client.call(
             self.action,
-            self._blob.commit_block_list,
+            self.service.commit,
+            self.name,
             names,
-            content_settings=self.settings(bytes.fromhex(result.md5) if result.md5 else None),
-            metadata={**self.options.metadata, **self.whole(result).metadata()},
+            self.headers(self.whole(result).metadata(), result.md5),
             needs="w",
             lost=lambda failure, repeated: self.taken(failure, repeated, result),
-            **conditions,
-            **self.extras(),
         )
-        result.etag = answer["etag"]
 
-    def taken(self, failure: Failure, repeated: bool, result: Upload) -> dict[str, Any] | None:
-        """The name was taken between the look and the end: by ourselves when an answer was lost, or by another
-        writer."""
+    def taken(self, failure: Failure, repeated: bool, result: Upload) -> str | None:
+        """The ETag where the upload is done after all: the name was taken between the look and the end, by ourselves
+        when an answer was lost, or by another writer."""
         if failure.code not in ("BlobAlreadyExists", OVERWRITE_REFUSED) and not (repeated and failure.forbidden):
             return None
         seen = self.look() if self.readable else None
         if seen is not None and seen[0].digest == result.digest:
-            return {"etag": seen[1]}
+            return seen[1]
         if repeated and not self.readable:
             if may_write(self.client) is False:
                 raise _AnswerLostError
@@ -351,39 +347,38 @@ class _Job:
     # -- one request -------------------------------------------------------------------------------------------------
 
     def in_one(self, result: Upload) -> None:
-        data = self.source.read(0, self.source.size)
-        md5 = hashlib.md5(data, usedforsecurity=False).digest()
-        result.digest = plan.tree_digest([md5] if data else [], max(self.options.block_size, plan.PART_SIZE))
+        block = plan.Block(0, 0, self.source.size)
+        md5 = self.source.md5(block)
+        result.digest = plan.tree_digest([md5] if block.size else [], max(self.options.block_size, plan.PART_SIZE))
         result.md5 = md5.hex()
         self.checksum(result)
+        headers = self.headers(self.whole(result).metadata())
         self.source.unchanged()
-        metadata = {**self.options.metadata, **self.whole(result).metadata()}
-        answer = self.put(self.name, data, md5, metadata, lambda failure, again: self.taken(failure, again, result))
-        self.moved(len(data))
-        result.etag = answer["etag"]
+
+        def read(offset: int, size: int) -> memoryview:
+            piece = self.source.view(offset, size)
+            if offset + size == block.size:
+                # Without its end the service takes nothing.
+                self.source.unchanged()
+            return piece
+
+        body = self.client.body(block.size, read)
+        result.etag = self.put(self.name, body, md5, headers, lambda failure, again: self.taken(failure, again, result))
+        self.moved(block.size)
         result.verified = "Content-MD5 of the whole, checked by the service"
 
     def put(
         self,
         name: str,
-        data: bytes,
+        body: Body,
         md5: bytes,
-        metadata: Mapping[str, str],
-        lost: Callable[[Failure, bool], dict[str, Any] | None],
-    ) -> dict[str, Any]:
-        """One Put Blob, its MD5 checked by the service."""
+        headers: Mapping[str, str],
+        lost: Callable[[Failure, bool], str | None],
+    ) -> str:
+        """One Put Blob, its MD5 checked by the service; the ETag."""
+        headers = {**headers, **content_md5(md5)}
         return self.client.call(
-            self.action,
-            self.client.blob(name).upload_blob,
-            data,
-            length=len(data),
-            overwrite=self.options.overwrite,
-            metadata=dict(metadata),
-            content_settings=self.settings(None),
-            headers={"Content-MD5": base64.b64encode(md5).decode()},
-            needs=self.needs,
-            lost=lost,
-            **self.extras(),
+            self.action, self.service.put, name, body, body.size, headers, needs=self.needs, lost=lost
         )
 
     # -- parts: the credential may only create -----------------------------------------------------------------------
@@ -402,15 +397,13 @@ class _Job:
             raise BlobError(f"{self.source.path} is too big for a create-only credential; give one with 'w' (write)")
 
         def send(block: plan.Block) -> dict[str, Any]:
-            data = self.source.read(block.offset, block.size)
-            md5 = hashlib.md5(data, usedforsecurity=False).digest()
+            md5 = self.source.md5(block)
             name = plan.part_name(self.name, attempt, block.index, len(pieces))
-            self.put(name, data, md5, {}, _ours)
+            self.put(name, self.body(block), md5, self.headers({}), _ours)
             self.moved(block.size)
             return {"name": name, "size": block.size, "md5": md5.hex()}
 
-        room = self.options.concurrency * self.options.block_size // plan.PART_SIZE
-        result.parts = each(send, pieces, max(1, room), self.client.stop)
+        result.parts = each(send, pieces, self.options.concurrency, self.client.stop)
         result.digest = plan.tree_digest((bytes.fromhex(part["md5"]) for part in result.parts), plan.PART_SIZE)
         self.checksum(result)
         self.source.unchanged()
@@ -424,15 +417,16 @@ class _Job:
         """The list of parts, last: what it names is complete."""
         index = {"version": 1, "name": self.name, "size": result.size, "digest": result.digest, "parts": result.parts}
         data = json.dumps(index, indent=1).encode()
-        metadata = {**self.options.metadata, **self.whole(result).metadata(), "mainstay_parts": str(len(result.parts))}
+        headers = self.headers({**self.whole(result).metadata(), "mainstay_parts": str(len(result.parts))})
         name = plan.index_name(self.name, attempt)
         md5 = hashlib.md5(data, usedforsecurity=False).digest()
-        answer = self.put(name, data, md5, metadata, _ours)
-        result.url, result.index, result.etag = self.client.url(name), name, answer.get("etag")
+        body = self.client.body(len(data), lambda offset, size: data[offset : offset + size])
+        result.etag = self.put(name, body, md5, headers, _ours) or None
+        result.url, result.index = self.client.url(name), name
 
 
-def _ours(failure: Failure, repeated: bool) -> dict[str, Any] | None:
+def _ours(failure: Failure, repeated: bool) -> str | None:
     # The name is new with this upload. So if it is taken after an answer was lost, it is by what was sent then, and
     # whole: the service takes a blob entirely and with the right MD5, or not at all.
     taken = failure.code == "BlobAlreadyExists" or failure.forbidden
-    return {} if repeated and taken else None
+    return "" if repeated and taken else None

@@ -109,11 +109,20 @@ def test_bad_input(
     assert result["failed"] and message in result["msg"]
 
 
-def test_without_the_library(service: Service, files: dict[str, Path], name: str, tmp_path: Path) -> None:
+def test_without_the_libraries(service: Service, files: dict[str, Path], name: str, tmp_path: Path) -> None:
+    """Keys and signatures need none; the identity of a machine does."""
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
-    access = connection(service, service.account_key())
-    task = {"mainstay.platform.blob_upload": access | {"src": str(files["tiny"]), "name": name}, "ignore_errors": True}
-    would, fails = play(tmp_path, [task | {"check_mode": True}, task], python=str(bare / "bin/python"))
+    put = {"src": str(files["tiny"]), "name": name}
+    task = {"mainstay.platform.blob_upload": connection(service, service.account_key()) | put}
+    get = {
+        "mainstay.platform.blob_download": connection(service, service.sas("rl"))
+        | {"name": name, "dest": str(tmp_path / "x")}
+    }
+    access = connection(service, {"kind": "managed_identity"}) | {"account_url": "https://127.0.0.1:9"}
+    needy = {"mainstay.platform.blob_upload": access | put, "ignore_errors": True}
+    tasks = [task | {"check_mode": True}, task, get, needy | {"check_mode": True}, needy]
+    checked, sent, fetched, would, fails = play(tmp_path, tasks, python=str(bare / "bin/python"))
+    assert (checked["changed"], sent["changed"], fetched["changed"]) == (True, True, True)
     assert would["changed"] and "Not compared with the store" in would["warnings"][0]
-    assert fails["msg"].startswith(f"the Python package azure-storage-blob is missing for {bare}/bin/python")
+    assert fails["msg"].startswith(f"the Python package azure-identity is missing for {bare}/bin/python")
