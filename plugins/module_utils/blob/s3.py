@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A store that speaks S3: boto3 does the calls and the retries, this adds what makes a store for backups of it.
+"""A store that speaks S3: boto3 does the calls, this adds patience and what makes a store for backups of it.
 
 Nothing is ever replaced: every object is written on the condition that its name is free, and of several versions the
 oldest counts. The service checks the MD5 of every request (not all services check the SHA-256 of the signature), and
@@ -16,6 +16,7 @@ import dataclasses
 import datetime
 import hashlib
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject, Unfinished
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import require
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import FIRST_ANSWER, pause, require
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import (
     SKEW,
     BlobError,
@@ -50,12 +51,12 @@ PART = 64 * plan.MIB
 MAX_PARTS = 10_000
 CONCURRENCY = 4
 CHUNK = plan.MIB
-ATTEMPTS = 8
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "access_key": (("access_key_id", "secret_access_key"), ("session_token",)),
     "instance": ((), ()),
 }
 FIELDS = ("access_key_id", "secret_access_key", "session_token")
+_BUSY = ("RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable")
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired")
 
@@ -66,7 +67,8 @@ class S3Store:
     ``settings``: ``bucket``, ``credential`` (``kind`` ``access_key`` with ``access_key_id``, ``secret_access_key`` and
     perhaps ``session_token``; or ``instance``, what the machine has), and optionally ``endpoint_url`` (AWS when not
     given), ``region``, ``addressing`` (``path`` or ``virtual``), ``prefix``, ``ca_bundle``, ``timeout`` (seconds for
-    one transfer), ``concurrency``. Every method raises BlobError; ValueError for settings that make no sense.
+    one transfer), ``outage`` (seconds for which the service may be away), ``concurrency``. Every method raises
+    BlobError; ValueError for settings that make no sense.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -82,6 +84,9 @@ class S3Store:
         self._timeout = float(settings.get("timeout") or 21600)
         self._concurrency = int(settings.get("concurrency") or CONCURRENCY)
         self._deadline = time.monotonic() + self._timeout
+        # Seconds for which a service that has answered before may be away.
+        self._outage = float(settings.get("outage") or 300)
+        self._answered = False
         self._stop = threading.Event()
         self._sdk = _client(settings, self._credential, self._concurrency)
         self.where = f"bucket '{self.bucket}' at {self._sdk.meta.endpoint_url}"
@@ -111,10 +116,11 @@ class S3Store:
             extra = {"mainstay_size": str(source.size), "mainstay_sha256": sha256}
             arguments = {"Bucket": self.bucket, "Key": key, "Metadata": {**(metadata or {}), **extra}}
             send = self._whole if source.size <= PART else self._parts
+            verified, changed = "Content-MD5 of each request, checked by the service", True
             try:
                 answer = send(source, arguments, action)
             except _TakenError as taken:
-                self._must_be_ours(taken, key, source.size, sha256)
+                verified, changed = self._must_be_ours(taken, key, source.size, sha256), taken.repeated
                 answer = {}
         return StoredObject(
             name=name,
@@ -124,8 +130,8 @@ class S3Store:
             sha256=sha256,
             metadata=dict(metadata or {}),
             version=answer.get("VersionId"),
-            changed=bool(answer),
-            verified="Content-MD5 of each request, checked by the service" if answer else "it was there already",
+            changed=changed,
+            verified=verified,
         )
 
     def get(self, name: str, dest: Path | str, sha256: str | None = None) -> StoredObject:
@@ -266,23 +272,26 @@ class S3Store:
                 self._sdk.abort_multipart_upload(**place)
             raise
 
-    def _must_be_ours(self, taken: _TakenError, key: str, size: int, sha256: str) -> None:
-        """The name is taken: by ourselves when an answer was lost, or by the same file, or by something else."""
-        if taken.repeated:
-            return
+    def _must_be_ours(self, taken: _TakenError, key: str, size: int, sha256: str) -> str:
+        """The name is taken: by ourselves when an answer was lost, or by the same file, or by something else, which
+        raises. Returns how it was told."""
+        where = Failure("answer", 412, "PreconditionFailed")
         try:
             found = self._call(f"look at '{key}'", self._sdk.head_object, Bucket=self.bucket, Key=key)
-        except BlobError:
+        except BlobError as error:
+            if taken.repeated and error.code == "AccessDenied":
+                return (
+                    "not compared: the answer was lost, and then the name was taken, most likely by this upload; "
+                    "the credential may not read it"
+                )
             raise BlobError(
                 f"'{key}' exists already in {self.where}, and the credential may not read it, so it cannot be "
                 "compared; nothing was sent",
-                Failure("answer", 412, "PreconditionFailed"),
+                where,
             ) from None
         if (found["ContentLength"], found["Metadata"].get("mainstay_sha256")) != (size, sha256):
-            raise BlobError(
-                f"'{key}' exists already in {self.where} with another content; nothing was sent",
-                Failure("answer", 412, "PreconditionFailed"),
-            )
+            raise BlobError(f"'{key}' exists already in {self.where} with another content; nothing was sent", where)
+        return "it was there already, with this SHA-256" if not taken.repeated else "its SHA-256, after a lost answer"
 
     # -- the way back ------------------------------------------------------------------------------------------------
 
@@ -292,7 +301,7 @@ class S3Store:
         file.seek(0)
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-        failures = 0
+        failures, moved = 0, time.monotonic()
         while have < found.size:
             self._check()
             action = f"download '{found.name}'"
@@ -303,14 +312,15 @@ class S3Store:
                     file.write(chunk)
                     digest.update(chunk)
                     have += len(chunk)
-                    failures = 0
+                    failures, moved = 0, time.monotonic()
             except BlobError:
                 raise
             except Exception as error:  # botocore wraps what urllib3 raises, in classes that are only there at run time
+                problem = self._error(error, action)
+                failure = getattr(problem, "failure", None)
+                if failure is None or not self._worth_another(failure, failures, time.monotonic() - moved):
+                    raise problem from None
                 failures += 1
-                if failures >= ATTEMPTS:
-                    raise self._error(error, action) from None
-                self._stop.wait(min(8.0, 0.25 * 2.0**failures))
         file.flush()
         os.fsync(file.fileno())
         if have != found.size:
@@ -410,14 +420,40 @@ class S3Store:
             )
 
     def _call(self, action: str, function: Callable[..., T], **arguments: Any) -> T:
-        try:
-            return function(**arguments)
-        except (BlobError, StoppedError, _TakenError):
-            raise
-        except Exception as error:  # boto3 makes its classes of exceptions at run time
-            raise self._error(error, action) from None
+        """Call ``function``, again where that may help. botocore's own patience ends after seconds."""
+        started = time.monotonic()
+        tries, repeated = 0, False
+        while True:
+            self._check()
+            try:
+                result = function(**arguments)
+            except (BlobError, StoppedError):
+                raise
+            except Exception as error:  # boto3 makes its classes of exceptions at run time
+                problem = self._error(error, action, repeated)
+                failure = getattr(problem, "failure", None)
+                if failure is None or not self._worth_another(failure, tries, time.monotonic() - started):
+                    raise problem from None
+                repeated = repeated or failure.kind != "answer" or failure.status in (500, 504)
+                tries += 1
+                if isinstance(body := arguments.get("Body"), _Slice):
+                    body.seek(0)
+            else:
+                self._answered = True
+                return result
 
-    def _error(self, error: Exception, action: str) -> Exception:
+    def _worth_another(self, failure: Failure, tries: int, elapsed: float) -> bool:
+        """Wait before another try, unless that is pointless or patience is at its end."""
+        self._answered = self._answered or failure.kind in ("answer", "dropped")
+        wait = pause(tries, elapsed, None, random.random())  # noqa: S311
+        if not (failure.retryable or failure.code in _BUSY):
+            return False
+        if elapsed + wait > (self._outage if self._answered else FIRST_ANSWER):
+            return False
+        self._stop.wait(wait)
+        return True
+
+    def _error(self, error: Exception, action: str, repeated: bool = False) -> Exception:
         """What to raise for an exception of botocore."""
         answer = getattr(error, "response", None)
         if not isinstance(answer, dict):
@@ -430,7 +466,7 @@ class S3Store:
         meta, said = answer.get("ResponseMetadata", {}), answer.get("Error", {})
         status, code = meta.get("HTTPStatusCode"), str(said.get("Code", ""))
         if status == 412 or code in _TAKEN:
-            return _TakenError(repeated=bool(meta.get("RetryAttempts")))
+            return _TakenError(repeated)
         code = {"403": "AccessDenied", "404": "NoSuchKey"}.get(code, code)
         date = failure_date(meta.get("HTTPHeaders", {}))
         failure = Failure("answer", status=status, code=code, text=str(said.get("Message", "")), date=date)
@@ -445,6 +481,8 @@ class S3Store:
 
 class _TakenError(Exception):
     """The name is taken. ``repeated``: an earlier try of the same request got no answer."""
+
+    failure = None
 
     def __init__(self, repeated: bool) -> None:
         super().__init__("the name is taken")
@@ -531,7 +569,7 @@ def refusal(failure: Failure, key_id: str, now: datetime.datetime) -> str:
         return f"the bucket is in another region; set region ({failure.text})"
     if code in ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"):
         return "the service received other bytes than were hashed: the network damages data"
-    if code in ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout"):
+    if code in _BUSY:
         return f"the service is busy or ill, and stayed so ({failure.text})"
     return failure.text or "refused"
 
@@ -567,7 +605,7 @@ def _client(settings: Mapping[str, Any], credential: Mapping[str, str], concurre
         connect_timeout=10,
         read_timeout=60,
         max_pool_connections=concurrency,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": 1},
         # Content-MD5 is what every service knows; the newer checksums come in an encoding that many do not.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import datetime
+import io
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mainstay.platform.plugins.module_utils.blob import s3, stores
+from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan, s3, stores
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, Failure
-from botocore.exceptions import ClientError
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import open_source
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 KEY = {"access_key_id": "AKIAX", "secret_access_key": "xyzzy"}
 S3 = {"name": "near", "bucket": "b", "endpoint_url": "https://s3.test", "credential": KEY}
@@ -117,3 +121,79 @@ def test_an_expired_credential_is_said_without_its_token() -> None:
         odd = ClientError({**answer, "Error": {"Code": "Odd", "Message": f"{token} and xyzzy"}}, "PutObject")
         assert token not in str(store._error(odd, "upload")) and "xyzzy" not in str(store._error(odd, "upload"))
     assert token not in str(e.value)
+
+
+def answer(status: int, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+
+
+class Service:
+    """Takes a body as the real one does, after a few failures."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.bodies: list[bytes] = []
+
+    def put(self, Body: Any, **_: Any) -> dict[str, str]:  # noqa: N803
+        half = Body.read(4)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.bodies.append(half + Body.read())
+        return {"ETag": "x"}
+
+
+BROKEN = ConnectionClosedError(endpoint_url="https://s3.test")
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [[], [BROKEN], [BROKEN, answer(503, "SlowDown"), answer(400, "RequestTimeout"), BROKEN]],
+    ids=["at once", "the line broke", "several things"],
+)
+def test_what_may_help_is_tried_again_from_the_start(
+    tmp_path: Path, failures: list[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "pause", lambda *_: 0.0)
+    (tmp_path / "f").write_bytes(b"0123456789")
+    service = Service(*failures)
+    with s3.S3Store(S3) as store, open_source(tmp_path / "f") as source:
+        store._call("put", service.put, Body=s3._Slice(source, plan.Block(0, 2, 8), store._check))
+    assert service.bodies == [b"23456789"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "repeated"),
+    [([answer(412, "PreconditionFailed")], False), ([BROKEN, answer(412, "PreconditionFailed")], True),
+     ([answer(503, "SlowDown"), answer(412, "PreconditionFailed")], False)],
+    ids=["somebody else's", "most likely ours: an answer was lost", "refused before"],
+)  # fmt: skip
+def test_a_name_that_is_taken(
+    tmp_path: Path, failures: list[Exception], repeated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "pause", lambda *_: 0.0)
+    (tmp_path / "f").write_bytes(b"0123456789")
+    with s3.S3Store(S3) as store, open_source(tmp_path / "f") as source, pytest.raises(s3._TakenError) as taken:
+        store._call("put", Service(*failures).put, Body=s3._Slice(source, plan.Block(0, 0, 10), store._check))
+    assert taken.value.repeated is repeated
+
+
+def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a service that answered before the settings decide, with one that never did a few seconds."""
+    monkeypatch.setattr(s3, "FIRST_ANSWER", 0.2)
+
+    def down(**_: Any) -> None:
+        raise ConnectionRefusedError
+
+    for known, limit in ((False, 0.2), (True, 1.0)):
+        with s3.S3Store({**S3, "outage": 1}) as store, pytest.raises(BlobError, match="refuses connections"):
+            store._answered = known
+            began = time.monotonic()
+            store._call("put", down)
+        assert time.monotonic() - began <= limit + 0.1
+
+
+def test_refusals_are_final() -> None:
+    service = Service(answer(403, "AccessDenied"), BROKEN)
+    with s3.S3Store(S3) as store, pytest.raises(BlobError, match="does not allow it"):
+        store._call("put", service.put, Body=io.BytesIO(b"x"))
+    assert len(service.failures) == 1
