@@ -14,7 +14,7 @@ options:
   account_url:
     description:
       - Address of the storage account, V(https://ACCOUNT.blob.core.windows.net), without a container and without a
-        credential.
+        credential. Plain C(http) is refused, except to the machine itself.
       - Required unless O(connection_string) or O(credential.connection_string) is given.
     type: str
   connection_string:
@@ -109,7 +109,8 @@ options:
         description: Container in the account. It must exist. For V(azure).
         type: str
       endpoint_url:
-        description: Address of the service; that of AWS when not given. For V(s3).
+        description: Address of the service; that of AWS when not given. Plain C(http) is refused, except to the machine
+          itself. For V(s3).
         type: str
       region:
         description: Region of the bucket, V(us-east-1) when not given. For V(s3).

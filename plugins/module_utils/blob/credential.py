@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import dataclasses
 import datetime
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +26,9 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 SECRETS = ("account_key", "sas", "sas_signature", "connection_string", "client_secret")
 PERMISSIONS = {"r": "read", "c": "create", "w": "write", "d": "delete", "l": "list", "t": "tags"}
+
+
+IN_CLEAR = "is not https: credentials and data could be read on the way (only this machine itself is reached by http)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +165,17 @@ def resolve(
     return _endpoint(_checked_url(account_url), kind, given)
 
 
+def in_clear(url: str) -> bool:
+    """Whether requests to a URL would cross a network without TLS; what stays on this machine does not."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    with contextlib.suppress(ValueError):
+        return not ipaddress.ip_address(host).is_loopback
+    return True
+
+
 def _checked_url(url: str | None) -> str:
     if not url:
         raise ValueError("account_url: missing (https://ACCOUNT.blob.core.windows.net)")
@@ -168,6 +184,8 @@ def _checked_url(url: str | None) -> str:
         raise ValueError("account_url: holds a credential; give the address alone, and the SAS as credential.sas")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"account_url: {url!r} is not a URL (https://ACCOUNT.blob.core.windows.net)")
+    if in_clear(url):
+        raise ValueError(f"account_url: {url!r} {IN_CLEAR}")
     if len(parts.path.strip("/").split("/")) > 1:
         raise ValueError(f"account_url: {url!r} goes beyond the account; the container is an option of its own")
     return url.rstrip("/")

@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject, Unfinished
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import FIRST_ANSWER, pause, require
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import IN_CLEAR, in_clear
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import (
     SKEW,
     BlobError,
@@ -538,6 +539,8 @@ def wrong(settings: Mapping[str, Any]) -> list[str]:
             errors.append("endpoint_url: holds a credential; give the address alone")
         elif parts.scheme not in ("http", "https") or not parts.hostname:
             errors.append(f"endpoint_url: {url!r} is not a URL (https://s3.eu-central-1.example.com)")
+        elif in_clear(url):
+            errors.append(f"endpoint_url: {url!r} {IN_CLEAR}")
     if settings.get("addressing") not in (None, "", "path", "virtual"):
         errors.append(f"addressing: {settings['addressing']!r} is not one of path, virtual")
     return errors

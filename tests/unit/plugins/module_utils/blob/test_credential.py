@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import credential
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import parse_sas, resolve
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.s3 import wrong
 
 URL = "https://snipback.blob.core.windows.net"
 KEY = "c2VjcmV0a2V5"
@@ -80,10 +81,10 @@ def test_sas_times(text: str, expected: datetime.datetime | None) -> None:
             None,
             {
                 "kind": "connection_string",
-                "connection_string": f"BlobEndpoint=http://h:1/a/;AccountName=a;AccountKey={KEY}",
+                "connection_string": f"BlobEndpoint=https://h:1/a/;AccountName=a;AccountKey={KEY}",
             },
             None,
-            "http://h:1/a",
+            "https://h:1/a",
             "a",
             "account_key",
             id="endpoint in the string",
@@ -100,8 +101,8 @@ def test_sas_times(text: str, expected: datetime.datetime | None) -> None:
         pytest.param(
             None,
             None,
-            f"DefaultEndpointsProtocol=http;AccountName=a;EndpointSuffix=core.chinacloudapi.cn;AccountKey={KEY}",
-            "http://a.blob.core.chinacloudapi.cn",
+            f"DefaultEndpointsProtocol=https;AccountName=a;EndpointSuffix=core.chinacloudapi.cn;AccountKey={KEY}",
+            "https://a.blob.core.chinacloudapi.cn",
             "a",
             "account_key",
             id="another cloud",
@@ -258,3 +259,27 @@ def test_resolve_refuses(
 def test_every_secret_of_a_kind_is_known_as_one() -> None:
     fields = {name for required, optional in credential.KINDS.values() for name in required + optional}
     assert fields - set(credential.SECRETS) == {"client_id", "tenant_id", "authority"}
+
+
+@pytest.mark.parametrize(
+    ("url", "clear"),
+    [
+        ("https://a.blob.core.windows.net", False),
+        ("http://a.blob.core.windows.net", True),
+        ("http://10.0.0.7:10000/a", True),
+        ("http://azurite:10000/a", True),
+        ("http://localhost.evil.example/a", True),
+        ("http://127.0.0.1:10000/a", False),
+        ("http://[::1]:10000/a", False),
+        ("http://localhost:10000/a", False),
+        ("http://store.localhost:10000/a", False),
+    ],
+)
+def test_http_is_for_this_machine_alone(url: str, clear: bool) -> None:
+    if clear:
+        with pytest.raises(ValueError, match=r"^account_url: .* is not https: credentials and data could be read"):
+            resolve(url, {"kind": "account_key", "account_key": KEY})
+    else:
+        assert resolve(url, {"kind": "account_key", "account_key": KEY}).url == url
+    settings = {"bucket": "b", "endpoint_url": url, "credential": {"access_key_id": "a", "secret_access_key": "b"}}
+    assert bool(wrong(settings)) is clear

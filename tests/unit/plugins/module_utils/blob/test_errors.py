@@ -110,7 +110,7 @@ def test_a_message_names_what_where_why_and_code() -> None:
         ),
         pytest.param(
             answer(403, "AuthorizationFailure"),
-            sas("sp=c&spr=https", url="http://snipback.blob.test"),
+            sas("sp=c&spr=https", url="http://127.0.0.1/snipback"),
             "the SAS allows https only, and account_url is http",
             id="https only",
         ),
