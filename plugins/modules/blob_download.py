@@ -41,6 +41,13 @@ options:
       - Connections at a time, 1 to 32.
     type: int
     default: 4
+  progress:
+    description:
+      - File in which to keep how far the transfer is, C({"done": …, "total": …}) in bytes, replaced at most twice a
+        second and removed at the end.
+      - Without it the action of this name makes one in C(/tmp), and shows on the terminal, after five seconds and then
+        every ten, how far a long transfer is.
+    type: path
 extends_documentation_fragment:
   - mainstay.platform.blob
   - mainstay.platform.attributes.no_diff
@@ -109,6 +116,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import describe
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.download import download
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.progress import told
 
 
 def main() -> None:
@@ -121,13 +129,17 @@ def main() -> None:
             sha256={"type": "str"},
             overwrite={"type": "bool", "default": True},
             concurrency={"type": "int", "default": 4},
+            progress={"type": "path"},
         ),
         add_file_common_args=True,
         supports_check_mode=True,
     )
     options = module.params
     shared.check_concurrency(module)
-    with shared.connected(module, absent=lambda: {"changed": True, "reason": "the store was not asked"}) as client:
+    with (
+        shared.connected(module, absent=lambda: {"changed": True, "reason": "the store was not asked"}) as client,
+        told(options["progress"]) as tell,
+    ):
         done = download(
             client,
             options["name"],
@@ -136,6 +148,7 @@ def main() -> None:
             overwrite=options["overwrite"],
             concurrency=options["concurrency"],
             check_mode=module.check_mode,
+            progress=tell,
         )
         changed = done.changed
         if Path(options["dest"]).exists():

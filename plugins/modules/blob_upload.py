@@ -80,6 +80,13 @@ options:
       - Connections at a time, 1 to 32.
     type: int
     default: 4
+  progress:
+    description:
+      - File in which to keep how far the transfer is, C({"done": …, "total": …}) in bytes, replaced at most twice a
+        second and removed at the end.
+      - Without it the action of this name makes one in C(/tmp), and shows on the terminal, after five seconds and then
+        every ten, how far a long transfer is.
+    type: path
   block_size:
     description:
       - Size of a block, such as V(8m). It grows with the file, so that 50,000 blocks suffice. Memory does not depend
@@ -197,6 +204,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.plan import MAX_BLOCK, MIB, check_metadata
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.progress import told
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.upload import Options, upload
 
 
@@ -215,6 +223,7 @@ def main() -> None:
             compare={"type": "str", "choices": ["quick", "content"], "default": "quick"},
             checksum={"type": "str", "choices": ["none", "md5", "sha256"], "default": "none"},
             concurrency={"type": "int", "default": 4},
+            progress={"type": "path"},
             block_size={"type": "bytes", "default": "8m"},
         ),
         supports_check_mode=True,
@@ -227,7 +236,10 @@ def main() -> None:
     if errors:
         module.fail_json(msg="\n".join(errors))
     shared.check_concurrency(module)
-    with shared.connected(module, absent=lambda: {"changed": True, "reason": "the store was not asked"}) as client:
+    with (
+        shared.connected(module, absent=lambda: {"changed": True, "reason": "the store was not asked"}) as client,
+        told(options["progress"]) as tell,
+    ):
         done = upload(
             client,
             Path(options["src"]),
@@ -244,6 +256,7 @@ def main() -> None:
                 checksum=None if options["checksum"] == "none" else options["checksum"],
             ),
             check_mode=module.check_mode,
+            progress=tell,
         )
         moved = f"; sent {shared.speed(done.transferred_bytes, done.duration)}" if done.transferred_bytes else ""
         module.exit_json(msg=f"'{done.name}': {done.reason}{moved}", **dataclasses.asdict(done))

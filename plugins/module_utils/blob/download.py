@@ -159,6 +159,7 @@ class _Fetch:
         self.range = plan.digest_block_size(found.digest) or RANGE
 
     def run(self, result: Download, sha256: str | None, concurrency: int) -> None:
+        self._moved(0)
         known = self._known()
         pieces = list(plan.blocks(self.found.size, self.range))
         if self.parts and [p["size"] for p in self.parts] != [b.size for b in pieces]:

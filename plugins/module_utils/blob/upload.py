@@ -142,6 +142,7 @@ class _Job:
         if check_mode:
             result.verified = "check mode: nothing was sent"
             return result
+        self.moved(0)
         with ThreadPoolExecutor(1) as aside:
             if self.options.checksum:
                 hashing = functools.partial(self.source.hash, self.options.checksum, check=self.client.check)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import ROOT, Service
+from .conftest import MIB, ROOT, Proxy, Service
 
 
 def play(tmp_path: Path, tasks: list[dict[str, Any]], *arguments: str, python: str = sys.executable) -> Any:
@@ -67,6 +68,25 @@ def test_there_and_back(service: Service, files: dict[str, Path], name: str, tmp
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o640
     [found] = results[-1]["objects"]
     assert (found["name"], found["size"], found["metadata"]) == (name, sent["size"], {"n": "1"})
+
+
+def test_a_long_transfer_is_seen_at_the_terminal(
+    service: Service, files: dict[str, Path], name: str, tmp_path: Path, proxy: Proxy
+) -> None:
+    """Both ways last some nine seconds; the first look is after five."""
+    proxy.limit = proxy.limit_down = 2 * MIB
+    access = connection(service, service.account_key())
+    access["account_url"] = access["account_url"].replace(str(service.port), str(proxy.port))
+    put = {"mainstay.platform.blob_upload": access | {"src": str(files["large"]), "name": name, "block_size": "1m"}}
+    get = {"mainstay.platform.blob_download": access | {"name": name, "dest": str(tmp_path / "out")}}
+    output = play(tmp_path, [put, get, put], "--diff")
+    assert "changed=2" in output and "ok=3" in output
+    share = r"\d+ of 70 MiB \(\d+ %\), \d+\.\d MiB/s, \d+ s left"
+    summary = r"70\.0 MiB in \d+\.\d s \(\d+\.\d MiB/s\)"
+    for action, did in (("blob_upload", "sent"), ("blob_download", "fetched")):
+        assert re.search(rf"^\[localhost\] {action}: '{name}': {share}$", output, re.MULTILINE)
+        assert len(re.findall(rf"^\[localhost\] {action}: '{name}': .*; {did} {summary}$", output, re.MULTILINE)) == 1
+    assert not list(Path("/tmp").glob("mainstay-progress-*"))
 
 
 @pytest.mark.parametrize("kind", ["account_key", "sas", "connection_string", "wrong"])
