@@ -24,7 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,9 @@ class Cost:
         return self.controller_cpu + self.target_cpu
 
 
-def target_usage() -> float:
-    """CPU seconds that the server's cgroup has used, nested containers of the product included."""
-    container = outside.run("docker", "inspect", "-f", "{{.Id}}", outside.HOST).stdout.strip()
+def target_usage(host: str = outside.HOST) -> float:
+    """CPU seconds that a server's cgroup has used, nested containers of the product included."""
+    container = outside.run("docker", "inspect", "-f", "{{.Id}}", host).stdout.strip()
     for path, unit in (
         (Path(f"/sys/fs/cgroup/cpuacct/docker/{container}/cpuacct.usage"), 1e9),
         (Path(f"/sys/fs/cgroup/system.slice/docker-{container}.scope/cpu.stat"), 1e6),
@@ -89,8 +89,9 @@ def children_cpu() -> float:
 
 
 def command_of(playbook: Path | str, *more: str) -> list[str]:
-    """The operator's command."""
-    return [str(ROOT / ".venv/bin/ansible-playbook"), str(playbook), *outside.INVENTORY, "--limit", outside.HOST, *more]
+    """The operator's command, for the sample server unless `more` names others."""
+    limit = () if "--limit" in more else ("--limit", outside.HOST)
+    return [str(ROOT / ".venv/bin/ansible-playbook"), str(playbook), *outside.INVENTORY, *limit, *more]
 
 
 def trips(playbook: Path | str, environment: Mapping[str, str]) -> int:
@@ -101,26 +102,37 @@ def trips(playbook: Path | str, environment: Mapping[str, str]) -> int:
     return done.stdout.count("Using module file")
 
 
-def measure(name: str, playbook: Path | str, idle: float, more: Mapping[str, str] | None = None) -> Cost:
-    """Run one playbook and account for both sides; the server's idle use is taken off."""
+def measure(
+    name: str,
+    playbook: Path | str,
+    idle: float,
+    environment: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+    hosts: Sequence[str] = (outside.HOST,),
+) -> Cost:
+    """Run one playbook and account for both sides; the servers' idle use (CPU seconds a second) is taken off."""
     log = ROOT / "benchmarks" / "results" / f"{name}.log"
     log.parent.mkdir(exist_ok=True)
-    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", **(more or {})}
-    used, before, started = target_usage(), children_cpu(), time.monotonic()
+    command = command_of(playbook, *arguments)
+    used, before, started = sum(map(target_usage, hosts)), children_cpu(), time.monotonic()
     with log.open("w") as out:
         process = subprocess.Popen(
-            command_of(playbook), cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=environment
+            command,
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", **(environment or {})},
         )
         _pid, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
-    target = target_usage() - used - idle * wall
+    target = sum(map(target_usage, hosts)) - used - idle * wall
     time.sleep(0.5)
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     text = log.read_text()
     if status:
-        raise SystemExit(f"{' '.join(command_of(playbook))} failed:\n{text[-3000:]}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{text[-3000:]}")
     counts = outside.recap(text)
     return Cost(
         play=name,

@@ -24,6 +24,7 @@ class ActionModule(ActionBase):
             module_name="mainstay.platform.look", module_args=self._task.args, task_vars=variables
         )
         if not seen.get("failed"):
-            looks.remember(self, variables, {key: seen[key] for key in ("packages", "units", "trees")})
+            looks.remember(self, variables, {key: seen[key] for key in ("packages", "units", "trees", "runtime")})
             seen |= {"packages": len(seen["packages"]), "units": len(seen["units"]), "trees": sorted(seen["trees"])}
+            del seen["runtime"]
         return result | seen

@@ -9,10 +9,10 @@ short_description: Look at a server once, so that tasks with nothing to do need 
 version_added: 0.1.0
 description:
   - Learns in one trip which packages are installed, how systemd's units are, and which trees of
-    M(mainstay.platform.config_tree) are just as they were settled, by content, owner and mode.
-  - For the rest of the play, M(mainstay.platform.packages), M(mainstay.platform.systemd_units) and
-    M(mainstay.platform.config_tree) answer by themselves where this shows that there is nothing to do. Where there is,
-    they go to the server as ever.
+    M(mainstay.platform.config_tree) are just as they were settled, by content, owner and mode, and which versions of
+    M(mainstay.platform.runtime_install) are in use.
+  - For the rest of the play, these modules and M(mainstay.platform.packages) and M(mainstay.platform.systemd_units)
+    answer by themselves where this shows that there is nothing to do. Where there is, they go to the server as ever.
   - The first of them that changes something ends this, because one change may bring another.
   - Meant for the beginning of a play whose other tasks do not change what the roles look after. Without this task
     everything works the same, only slower.
@@ -62,11 +62,14 @@ trees:
   sample: [docker, nginx]
 """
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.host import apt, units
+from ansible_collections.mainstay.platform.plugins.module_utils.runtime import install
 from ansible_collections.mainstay.platform.plugins.module_utils.tree import apply, settled
 from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import RECORDS
 
@@ -79,6 +82,12 @@ def trees() -> dict[str, str]:
         if proof and settled.holds(proof, apply.look, apply.uid_of, apply.gid_of):
             found[record.stem] = proof["digest"]
     return found
+
+
+def runtime() -> dict[str, Any]:
+    """The runtime in its usual place, if this is the Python that it is built with: ``{"python", "current"}``."""
+    usual = Path(install.PYTHON).exists() and Path(sys.executable).samefile(install.PYTHON)
+    return {"python": list(sys.version_info[:2]), "current": install.current(Path(install.ROOT))} if usual else {}
 
 
 def main() -> None:
@@ -94,6 +103,7 @@ def main() -> None:
         packages=sorted(apt.installed(module.run_command([*apt.QUERY])[1])),
         units={name: asdict(status) for name, status in units.parse_all(shown[1]).items()},
         trees=trees(),
+        runtime=runtime(),
     )
 
 

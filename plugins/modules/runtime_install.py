@@ -61,7 +61,6 @@ installed:
 """
 
 import json
-import re
 import subprocess
 from pathlib import Path
 
@@ -86,13 +85,7 @@ def _version(module: AnsibleModule, python: str) -> tuple[int, int]:
 
 def _present(module: AnsibleModule, root: Path) -> None:
     options = module.params
-    requirements = "\n".join(
-        line.rstrip() for line in options["requirements"].splitlines() if line.strip() and not re.match(r"\s*#", line)
-    )
-    wanted = {
-        "venv": install.environment_id(requirements, _version(module, options["python"])),
-        "collections": options["_collection"][:12],
-    }
+    wanted = install.wanted(options["requirements"], _version(module, options["python"]), options["_collection"])
     missing = [kind for kind, identity in wanted.items() if not install.is_current(root, kind, identity)]
     if module.check_mode or not missing:
         module.exit_json(changed=bool(missing), installed=missing)
@@ -100,7 +93,7 @@ def _present(module: AnsibleModule, root: Path) -> None:
         # The action plugin answers with the archive.
         module.exit_json(changed=True, installed=[], archive_needed=True)
     builders = {
-        "venv": install.build_environment(options["python"], requirements + "\n"),
+        "venv": install.build_environment(options["python"], install.pinned(options["requirements"])),
         "collections": install.build_collection(Path(options["_archive"] or "")),
     }
     try:
@@ -117,9 +110,9 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "root": {"type": "path", "default": "/opt/mainstay"},
+            "root": {"type": "path", "default": install.ROOT},
             "requirements": {"type": "str"},
-            "python": {"type": "str", "default": "/usr/bin/python3"},
+            "python": {"type": "str", "default": install.PYTHON},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "_collection": {"type": "str"},
             "_archive": {"type": "path"},

@@ -19,7 +19,8 @@ from ansible.plugins.action import ActionBase
 
 
 def remember(action: ActionBase, task_vars: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
-    """Keep what was seen: ``{"packages": [name], "units": {name: status}, "trees": {name: digest}}``."""
+    """Keep what was seen: ``{"packages": [name], "units": {name: status}, "trees": {name: digest},
+    "runtime": {"python": [3, 13], "current": {kind: id}}}``."""
     if place := _place(action, task_vars):
         place.touch(0o600)
         place.write_text(json.dumps(seen), encoding="utf-8")

@@ -20,6 +20,8 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = "/opt/mainstay"
+PYTHON = "/usr/bin/python3"
 COMPLETE = ".complete"
 COLLECTION = Path("ansible_collections/mainstay/platform")
 
@@ -31,6 +33,24 @@ class RuntimeInstallError(Exception):
 def environment_id(requirements: str, python: tuple[int, int]) -> str:
     """The id of the virtual environment for these requirements and this version of Python."""
     return hashlib.sha256(f"{python[0]}.{python[1]}\n{requirements}".encode()).hexdigest()[:12]
+
+
+def wanted(requirements: str, python: tuple[int, int], collection: str) -> dict[str, str]:
+    """The id of each kind's version that shall be in use, from the text of the requirements as it is in their file."""
+    return {"venv": environment_id(pinned(requirements), python), "collections": collection[:12]}
+
+
+def pinned(requirements: str) -> str:
+    """Requirements without comments and empty lines, which make no difference."""
+    lines = (line.rstrip() for line in requirements.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.lstrip().startswith("#"))
+
+
+def current(root: Path) -> dict[str, str]:
+    """The id of each kind's version that is in use and whole."""
+    used = {kind: root / kind for kind in ("venv", "collections")}
+    named = {kind: link.readlink().name.removeprefix(f"{kind}-") for kind, link in used.items() if link.is_symlink()}
+    return {kind: identity for kind, identity in named.items() if is_current(root, kind, identity)}
 
 
 def is_current(root: Path, kind: str, identity: str) -> bool:

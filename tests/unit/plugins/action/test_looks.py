@@ -14,8 +14,15 @@ from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
-from ansible_collections.mainstay.platform.plugins.action import config_tree, look, packages, systemd_units
+from ansible_collections.mainstay.platform.plugins.action import (
+    config_tree,
+    look,
+    packages,
+    runtime_install,
+    systemd_units,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.host.units import Status
+from ansible_collections.mainstay.platform.plugins.module_utils.runtime import archive, install
 from ansible_collections.mainstay.platform.plugins.module_utils.tree.spec import check, digest
 
 UP = asdict(Status(present=True, active="active", file_state="enabled"))
@@ -35,6 +42,10 @@ SEEN = {
         "held.service": UP | {"active": "inactive", "held_back": True},
     },
     "trees": {"t": digest(entries())},
+    "runtime": {
+        "python": [3, 13],
+        "current": install.wanted("a==1", (3, 13), archive.content_hash(runtime_install.COLLECTION)),
+    },
 }
 
 
@@ -91,6 +102,7 @@ SATISFIED = [
     pytest.param(systemd_units.ActionModule, unit("nginx", enabled=True, state="started"), id="unit"),
     pytest.param(systemd_units.ActionModule, unit("down", state="stopped"), id="unit-that-shall-be-down"),
     pytest.param(config_tree.ActionModule, TREE, id="tree"),
+    pytest.param(runtime_install.ActionModule, {"requirements": "# of today\na==1\n"}, id="runtime"),
 ]
 
 
@@ -114,6 +126,11 @@ def test_nothing_to_do_needs_no_trip(server: Server, kind: type[ActionBase], arg
         pytest.param(systemd_units.ActionModule, unit("nginx", enabled=False), id="unit-to-disable"),
         pytest.param(systemd_units.ActionModule, unit("unknown", enabled=False), id="unit-not-loaded"),
         pytest.param(systemd_units.ActionModule, unit("nginx", status="started"), id="unit-ill-described"),
+        pytest.param(runtime_install.ActionModule, {"requirements": "a==2"}, id="runtime-of-other-packages"),
+        pytest.param(
+            runtime_install.ActionModule, {"requirements": "a==1", "root": "/srv/mainstay"}, id="runtime-elsewhere"
+        ),
+        pytest.param(runtime_install.ActionModule, {"state": "absent"}, id="runtime-to-remove"),
         pytest.param(config_tree.ActionModule, {**TREE, "state": "absent"}, id="tree-to-remove"),
         pytest.param(config_tree.ActionModule, {**TREE, "name": "other"}, id="tree-unknown"),
         pytest.param(
