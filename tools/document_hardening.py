@@ -66,6 +66,8 @@ no database of another.
 
 `net.ipv4.ip_forward` is 1 in the file as well: a reload of all settings, a restart of Docker and a restart of the
 server leave containers connected.
+
+What docker-bench-security asks for is answered rule by rule in [the role docker](../roles/docker/README.md).
 """
 
 GRADES = """\

@@ -156,6 +156,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.certbot import lineage, trouble
 
 SERVED = Path("/etc/mainstay/tls")
+SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 CERTBOT = Path("/etc/letsencrypt")
 DEPLOYED = Path("/var/lib/mainstay/certbot/deployed")
 TEMPORARY_DAYS = 7
@@ -294,7 +295,8 @@ class Settler:
     def _ask(self, name: str, wanted: lineage.Wanted, authority: dict[str, Any]) -> str | None:
         """Have one authority issue; None when it did, else what certbot printed."""
         dns, program = self.module.params["dns"], self.module.params["program"]
-        environment = {"REQUESTS_CA_BUNDLE": authority["ca_bundle"]} if authority["ca_bundle"] else {}
+        # A certbot that does not come from the distribution trusts a list of its own.
+        environment = {"REQUESTS_CA_BUNDLE": authority["ca_bundle"] or SYSTEM_AUTHORITIES}
         output = ""
         for attempt in range(ATTEMPTS):
             command = lineage.command(name, wanted, authority["config"], dns, program)
