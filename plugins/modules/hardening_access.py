@@ -151,6 +151,7 @@ proven:
 import os
 import shlex
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
@@ -334,6 +335,8 @@ def settle(module: AnsibleModule, changes: Changes, ipv6: bool, program: str | N
             run(module, ["nft", "-f", str(access.WALL)])
         else:
             module.run_command(["nft", "delete", "table", "inet", "mainstay"])
+            with suppress(OSError):  # others may have files there
+                access.WALL.parent.rmdir()
     if changes.settings is not None:
         replace(module, access.SETTINGS, changes.settings, 0o644)
     refusals = set_live(changes.live)
