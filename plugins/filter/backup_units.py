@@ -11,7 +11,8 @@ author: "Mainstay contributors (@mainstay-platform)"
 description:
   - Gives the files that M(mainstay.platform.config_tree) is to write under C(/) - for each job a service, a timer, and
     the link that starts the timer at boot. No secret of a job is in them.
-  - Fails when two jobs have one name, or would write into one folder of a store; when the settings of a store make no
+  - Fails when two jobs have one name, or would write into one folder of a store; when another
+    server has the same folder; when the settings of a store make no
     sense; and when a recipient is not a public key.
 positional: _input, stores, recipients
 options:
@@ -30,6 +31,10 @@ options:
     type: list
     elements: str
     default: []
+  others:
+    description: The stores of the other servers, by their names in the inventory.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -47,12 +52,12 @@ _value:
   elements: dict
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import crypt, retention
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.catalogue import clashes
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.catalogue import clashes, shared
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.stores import problems
 
@@ -61,10 +66,14 @@ SHOWN = ("name", "app", "engine", "schedule")
 
 
 def backup_units(
-    jobs: list[dict[str, Any]], stores: Sequence[dict[str, Any]] = (), recipients: Sequence[str] = ()
+    jobs: list[dict[str, Any]],
+    stores: Sequence[dict[str, Any]] = (),
+    recipients: Sequence[str] = (),
+    others: Mapping[str, Sequence[dict[str, Any]]] | None = None,
 ) -> list[dict[str, Any]]:
     """Three files for each job, in the order of the jobs."""
     wrong = [f"backups_jobs: {text}" for text in clashes(jobs, stores)]
+    wrong += [f"backups_stores: {text}" for text in shared(stores, others or {})]
     wrong += [f"backups_{text}" for text in problems(stores)]
     for index, store in enumerate(stores):
         try:

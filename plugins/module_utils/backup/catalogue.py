@@ -35,3 +35,26 @@ def clashes(jobs: Iterable[Mapping[str, Any]], stores: Iterable[Mapping[str, Any
             if len(set(sharing)) > 1
         ]
     return found
+
+
+# What makes two stores the same place.
+_PLACE = ("account_url", "container", "endpoint_url", "bucket", "prefix")
+
+
+def shared(stores: Iterable[Mapping[str, Any]], others: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:
+    """Where several servers would write into one folder, one text each: every server has a job ``server-state``, and
+    prunes and restores what lies there as its own. ``others`` are the stores of other servers by their names."""
+    found = []
+    for store in stores:
+        place = _place(store)
+        same = [name for name, theirs in others.items() if place in map(_place, theirs)]
+        if same:
+            found.append(
+                f"store '{store['name']}' is one folder for this server and {', '.join(same)}:"
+                " begin its prefix with {{ inventory_hostname }}/"
+            )
+    return found
+
+
+def _place(store: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(store.get(key) or "").strip("/") for key in _PLACE)

@@ -44,6 +44,12 @@ def test_units_refuse_jobs_that_clash() -> None:
     assert len(backup_units([JOB, other], [STORE | {"prefix": "{app}"}])) == 6
 
 
+def test_units_refuse_a_place_that_another_server_has() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"backups_stores: store 'near' is one folder for this server and two"):
+        backup_units([JOB], [STORE], [], {"two": [STORE]})
+    assert len(backup_units([JOB], [STORE], [], {"two": [STORE | {"prefix": "two"}]})) == 3
+
+
 def test_units_say_all_that_is_wrong_and_no_secret() -> None:
     stores = [STORE | {"keep": {"dais": 3}}, STORE | {"credential": {"access_key_id": "x", "sas": "hunter2"}}]
     with pytest.raises(AnsibleFilterError) as error:

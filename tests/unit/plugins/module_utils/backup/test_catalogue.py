@@ -47,3 +47,20 @@ OTHER = {"name": "blog-db", "app": "blog", "database": "db"}
 def test_clashes(jobs: list[dict[str, str]], prefixes: list[str], problems: list[str]) -> None:
     stores = [{"name": f"s{index}", "prefix": prefix} for index, prefix in enumerate(prefixes)]
     assert catalogue.clashes(jobs, stores) == problems
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({}, True, id="the same place"),
+        pytest.param({"name": "another", "prefix": "/a/"}, True, id="the same place under another name"),
+        pytest.param({"prefix": "b"}, False, id="another folder"),
+        pytest.param({"bucket": "other"}, False, id="another bucket"),
+        pytest.param({"endpoint_url": "https://far"}, False, id="another service"),
+    ],
+)
+def test_servers_in_one_place(change: dict[str, str], said: bool) -> None:
+    store = {"name": "near", "endpoint_url": "https://s3", "bucket": "b", "prefix": "a"}
+    found = catalogue.shared([store], {"second": [{**store, **change}], "third": []})
+    expected = "store 'near' is one folder for this server and second: begin its prefix with {{ inventory_hostname }}/"
+    assert found == ([expected] if said else [])
