@@ -158,10 +158,12 @@ def failure(result: Mapping[str, Any]) -> dict[str, Any]:
     failed = [item for item in results if item.get("failed")]
     mixed = bool(failed) and any(item.get("duration") for item in results if not item.get("failed"))
     said = [str(item.get("msg", "")).rstrip(".") for item in failed or [result]]
-    return {
-        "msg": "; ".join(said),
-        "half_done": mixed or any(bool(item.get("half_done")) for item in failed or [result]),
-    }
+    return {"msg": "; ".join(said), "half_done": mixed or any(map(_half_done, failed or [result]))}
+
+
+def _half_done(item: Mapping[str, Any]) -> bool:
+    """A module that was killed says nothing of what it has done, and Ansible shows what it printed until then."""
+    return bool(item.get("half_done", "module_stdout" in item))
 
 
 def pieces(came: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, Any]]:

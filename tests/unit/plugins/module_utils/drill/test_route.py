@@ -195,7 +195,13 @@ def test_a_job_can_be_left_out_if_it_is_one() -> None:
             {"msg": "x", "half_done": False},
             id="nothing has changed",
         ),
+        pytest.param(
+            {"results": [{"failed": True, "msg": "MODULE FAILURE: No start of json char found", "rc": 137,
+                          "module_stdout": "", "module_stderr": ""}]},
+            {"msg": "MODULE FAILURE: No start of json char found", "half_done": True},
+            id="killed, nobody knows where",
+        ),
     ],
-)
+)  # fmt: skip
 def test_what_went_wrong(result: dict[str, Any], expected: dict[str, Any]) -> None:
     assert failure(result) == expected
