@@ -220,13 +220,21 @@ class S3Store:
     def may_remove(self) -> Protection:
         """Whether this credential could remove objects: it tries, with a name that nothing has."""
         key = f"{self.prefix}mainstay-probe-{os.urandom(8).hex()}"
+        place = {"Bucket": self.bucket, "Key": key}
         try:
-            self._call(f"remove '{key}'", self._sdk.delete_object, Bucket=self.bucket, Key=key)
+            done = self._call(f"remove '{key}'", self._sdk.delete_object, **place)
         except BlobError as error:
             if error.code == "AccessDenied":
                 return Protection("remove", OK, "the credential may not remove objects")
             return Protection("remove", NOT_VERIFIED, str(error))
-        return Protection("remove", BAD, "the credential may remove objects; give one that may only put them")
+        said = "the credential may remove objects; give one that may only put them"
+        if done.get("DeleteMarker") and done.get("VersionId"):
+            # Where versions are kept a deletion leaves a mark, also of what was never there.
+            try:
+                self._call(f"clear away '{key}'", self._sdk.delete_object, **place, VersionId=done["VersionId"])
+            except BlobError as error:
+                said += f" (the mark of this attempt stays: {error})"
+        return Protection("remove", BAD, said)
 
     # -- one request, or parts ---------------------------------------------------------------------------------------
 

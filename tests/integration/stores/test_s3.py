@@ -131,6 +131,13 @@ def test_protection_is_seen(weed: Weed) -> None:
         assert store.may_remove().verdict == "bad"
 
 
+def test_the_attempt_to_remove_leaves_nothing(weed: Weed) -> None:
+    with S3Store(weed.store("admin", "locked")) as store:
+        assert store.may_remove().verdict == "bad"
+    found = weed.sdk.list_object_versions(Bucket="locked", Prefix="mainstay-probe-")
+    assert found.get("DeleteMarkers", []) == []
+
+
 def test_pruning_needs_another_key(weed: Weed, files: dict[str, Path], name: str) -> None:
     with S3Store(weed.store("writer")) as store:
         store.put(files["tiny"], name)
