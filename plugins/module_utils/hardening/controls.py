@@ -420,7 +420,10 @@ CONTROLS: tuple[Control, ...] = (
         "accounts-faillock", "Wrong passwords lock an account for a quarter of an hour",
         "At the console and with sudo, three are enough. Logins by key are not touched.",
         STRICT, pam=("mainstay-faillock", "mainstay-faillock-notify"),
-        files=(_pam_profile("mainstay-faillock"), _pam_profile("mainstay-faillock-notify")),
+        files=(
+            _pam_profile("mainstay-faillock"), _pam_profile("mainstay-faillock-notify"),
+            File("/etc/tmpfiles.d/mainstay-faillock.conf", "faillock-tmpfiles.conf.j2"),
+        ),
         edits=(
             *_settings(
                 "/etc/security/faillock.conf",
