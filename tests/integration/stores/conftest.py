@@ -20,7 +20,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.integration.blob.conftest import MIB, Proxy, Service, files, service
+from tests.integration.blob.conftest import MIB, Proxy, Service, die_with_us, files, service
 
 __all__ = ["MIB", "Proxy", "Service", "Weed", "files", "service"]
 ROOT = Path(__file__).parents[3]
@@ -101,7 +101,8 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
                "-volume.max=0", "-master.volumeSizeLimitMB=64", "-s3", f"-s3.config={place / 's3.json'}",
                "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]  # fmt: skip
     with (place / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=place, env={**os.environ, "HOME": str(place)})
+        environment = {**os.environ, "HOME": str(place)}
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=place, env=environment, preexec_fn=die_with_us)
     found = Weed(ports["s3"], keys)
     try:
         deadline = time.monotonic() + 60
