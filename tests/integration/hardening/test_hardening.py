@@ -509,7 +509,10 @@ def test_who_attacks_the_sites_is_banned_and_nobody_else(
 def test_absent(server: Strict) -> None:
     for changes in (True, False):
         assert (changed(server.harden(hardening_state="absent")) > 0) is changes
-    left = "/etc/modprobe.d/mainstay* /etc/sudoers.d/00-mainstay /etc/sysctl.d/90-mainstay.conf /etc/mainstay/containers.nft"
+    left = (
+        "/etc/modprobe.d/mainstay* /etc/sudoers.d/00-mainstay /etc/sysctl.d/90-mainstay.conf "
+        "/etc/mainstay/containers.nft"
+    )
     assert server.shell(f"ls -dA {left} 2>/dev/null; ls /var/lib/mainstay/hardening; true") == ""
     assert "faillock" not in server.shell("cat /etc/pam.d/common-*")
     assert "nullok" in server.shell("cat /etc/pam.d/common-auth")
