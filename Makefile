@@ -59,8 +59,12 @@ grade: setup ## The sample product's server, hardened by the strict profile, as 
 	@docker restart --time 60 snippetly-prod >/dev/null && sleep 5
 	@benchmarks/grade.py
 
-bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results
-	@benchmarks/converge.py
+# Of `bench`: first_run makes the sample server anew; servers takes a quarter of an hour and 10 GB of memory.
+BENCHMARKS ?= first_run converge tree blob_upload blob_download
+
+bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results (BENCHMARKS="converge servers" for those alone)
+	@testbed/bed up
+	@for name in $(BENCHMARKS); do echo; echo "== $$name"; benchmarks/$$name.py; done
 
 grade-edge: setup ## The sample product's site, as testssl.sh and Mozilla's HTTP Observatory see it
 	@python -m tests.grade

@@ -52,10 +52,13 @@ def run(
     return done
 
 
-def playbook(name: str, *args: str, check: bool = True, **variables: Any) -> subprocess.CompletedProcess[str]:
-    """Run a playbook on production's inventory with the test bed's laid over it."""
+def playbook(
+    name: str, *args: str, check: bool = True, env: dict[str, str] | None = None, **variables: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a playbook on production's inventory with the test bed's laid over it; ``env`` is added to the operator's."""
     extra = ["-e", json.dumps(variables)] if variables else []
-    return run(str(ROOT / ".venv/bin/ansible-playbook"), name, *INVENTORY, "--limit", HOST, *extra, *args, check=check)
+    program = str(ROOT / ".venv/bin/ansible-playbook")
+    return run(program, name, *INVENTORY, "--limit", HOST, *extra, *args, check=check, env=env)
 
 
 def recap(output: str) -> dict[str, int]:
