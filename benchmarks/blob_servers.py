@@ -1,16 +1,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers for the benchmarks of uploads: a blob service that discards what it gets, and a slow line.
+"""Servers for the benchmarks of transfers: a blob service that discards what it gets, and a line before one.
 
-blob_servers.py sink PORT
-blob_servers.py delay PORT TARGET_PORT MILLISECONDS
+blob_servers.py sink PORT [FILE]                     every blob has the content of FILE
+blob_servers.py line PORT TARGET_PORT MILLISECONDS   round trip; SIGUSR1 cuts the line for five seconds
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -21,9 +23,10 @@ from email.utils import formatdate
 class Sink:
     """As much of the service as the clients need. Of a blob it keeps size, MD5 and metadata, and no content."""
 
-    def __init__(self) -> None:
+    def __init__(self, content: str = "") -> None:
         self.blobs: dict[str, dict[str, str]] = {}
         self.staged: collections.Counter[str] = collections.Counter()
+        self.content = os.open(content, os.O_RDONLY) if content else -1
 
     def serve(self, connection: socket.socket) -> None:
         """Answer the requests of one connection."""
@@ -48,7 +51,21 @@ class Sink:
                 while left > 0:
                     left -= connection.recv_into(buffer, min(left, len(buffer)))
                 waiting = body[size:]
-                connection.sendall(self.answer(method, target, headers, size))
+                if method == "GET" and "comp=" not in target and self.content >= 0:
+                    self.send(connection, self.blobs.get(target.partition("?")[0], {}), headers)
+                else:
+                    connection.sendall(self.answer(method, target, headers, size))
+
+    def send(self, connection: socket.socket, stored: dict[str, str], headers: dict[str, str]) -> None:
+        """A range of the content, as every blob has it."""
+        size = os.fstat(self.content).st_size
+        asked = re.search(r"bytes=(\d+)-(\d*)", headers.get("x-ms-range") or headers.get("range") or "bytes=0-")
+        assert asked
+        start, end = int(asked[1]), min(int(asked[2] or size), size - 1)
+        fields = {**stored, "content-length": str(end - start + 1), "content-range": f"bytes {start}-{end}/{size}"}
+        connection.sendall(response(206, {"x-ms-blob-type": "BlockBlob", **fields}))
+        while start <= end:
+            start += os.sendfile(connection.fileno(), self.content, start, end - start + 1)
 
     def answer(self, method: str, target: str, headers: dict[str, str], size: int) -> bytes:
         """The response to one request."""
@@ -63,6 +80,9 @@ class Sink:
             md5 = headers.get("x-ms-blob-content-md5") or ("" if operation else headers.get("content-md5", ""))
             self.blobs[path] = stored | ({"content-md5": md5} if md5 else {})
             return response(201)
+        if method == "GET" and operation and operation[1] == "list":
+            body = b"<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>"
+            return response(200, {"content-length": str(len(body)), "content-type": "application/xml"}) + body
         if method == "HEAD" and path in self.blobs:
             return response(
                 200, {"x-ms-blob-type": "BlockBlob", "content-type": "application/octet-stream"} | self.blobs[path]
@@ -122,15 +142,31 @@ def main() -> None:
     """Serve until somebody ends it."""
     kind, port, *rest = sys.argv[1:]
     server = socket.create_server(("127.0.0.1", int(port)))
-    sink = Sink()
+    sink = Sink(rest[0] if kind == "sink" and rest else "")
+    through: set[socket.socket] = set()
+    closed_until = 0.0
+
+    def cut(*_: object) -> None:
+        nonlocal closed_until
+        closed_until = time.monotonic() + 5
+        for one in list(through):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        through.clear()
+
+    signal.signal(signal.SIGUSR1, cut)
     while True:
         connection, _ = server.accept()
         if kind == "sink":
             threading.Thread(target=sink.serve, args=(connection,), daemon=True).start()
             continue
+        if time.monotonic() < closed_until:
+            connection.close()
+            continue
         upstream = socket.create_connection(("127.0.0.1", int(rest[0])))
         for one in (connection, upstream):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            through.add(one)
         Line(connection, upstream, float(rest[1]) / 2000)
         Line(upstream, connection, float(rest[1]) / 2000)
 

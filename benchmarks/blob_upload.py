@@ -1,246 +1,268 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$0")/../.venv/bin/python" "$0" "$@"'
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an upload costs, beside rclone and azure-storage-blob in the same run.
+"""What an upload costs, beside rclone, azure-storage-blob and azure.azcollection in the same run.
 
-Against a server that discards what it gets (the client is the limit) and against Azurite (the emulator is). Rounds
-are interleaved, the figures are medians, and on a shared machine CPU is the one to trust. ``--delay`` puts a round
-trip of so many milliseconds in between.
+Against a server that discards what it gets (the client is the limit), the same behind a line of 40 ms, and Azurite
+(the emulator is the limit). Rounds are interleaved, the figures are medians, and on a shared machine CPU is the one to
+trust. ``ours`` is the module's own process, started as Ansible starts it but for the archive that it comes in.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import contextlib
 import json
 import os
-import platform
 import shutil
-import socket
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-AZURITE = ROOT / "testbed/toolchain/node_modules/azurite/dist/src/blob/main.js"
-ACCOUNT = "snipback"
-MIB = 1024 * 1024
-# Memory for the files, so that no disk is measured.
-MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
+sys.path.insert(0, str(ROOT))
 
-OURS = """
-import sys; sys.path.insert(0, sys.argv[1])
-import json
-from pathlib import Path
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import open_client
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.credential import resolve
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.upload import Options, upload
-url, key, path, name, overwrite, options = sys.argv[2:]
-endpoint = resolve(url, {"kind": "account_key", "account_key": key})
-with open_client(endpoint, "box") as client:
-    upload(client, Path(path), name, Options(overwrite=overwrite == "yes", **json.loads(options)))
-"""
+from benchmarks import blob_measure as bench  # noqa: E402 - found through the line above
+from benchmarks.blob_measure import MIB, Cost, Module, Place, Report, measure, median, say, target  # noqa: E402
+
+PEER = ROOT / ".cache/azcollection"
 SDK = """
 import sys
 from azure.storage.blob import BlobClient
 url, key, path, name, validate = sys.argv[1:]
-account = url.rsplit("/", 1)[1]
-credential = {"account_name": account, "account_key": key}
+credential = {"account_name": url.rsplit("/", 1)[1], "account_key": key}
 with BlobClient(url, "box", name, credential=credential) as blob, open(path, "rb") as file:
     blob.upload_blob(file, overwrite=True, validate_content=validate == "yes")
 """
 
 
-@dataclass
-class Cost:
-    """One run of a client: seconds and MiB."""
-
-    client: str
-    wall: float
-    cpu: float
-    peak: float
+def module(place: Place, path: Path, name: str, **options: Any) -> Module:
+    """Our module as a process."""
+    return Module("blob_upload", {**place.access, "src": str(path), "name": name, **options}, path.parent)
 
 
-@dataclass
-class Place:
-    """A server to upload to."""
-
-    url: str
-    key: str
-
-
-def commands(place: Place, path: Path, name: str) -> dict[str, list[str]]:
+def commands(place: Place, path: Path) -> dict[str, list[str]]:
     """Each client's command for one upload."""
-    ours = [sys.executable, "-c", OURS, str(ROOT / ".ansible/collections"), place.url, place.key, str(path)]
-    sdk = [sys.executable, "-c", SDK, place.url, place.key, str(path), name]
-    remote = f":azureblob,account={ACCOUNT},key='{place.key}',endpoint='{place.url}',no_check_container=true:box/{name}"
-    rclone = [str(ROOT / ".venv/bin/rclone"), "--config", "/dev/null", "copyto", "--retries", "1", str(path), remote]
+    sdk = [sys.executable, "-c", SDK, place.url, place.key, str(path)]
     return {
-        "md5sum": ["md5sum", str(path)],
-        "ours": [*ours, name, "yes", "{}"],
-        "ours, whole MD5 kept": [*ours, f"{name}-md5", "yes", json.dumps({"checksum": "md5"})],
-        "rclone": rclone,
-        "SDK": [*sdk, "no"],
-        "SDK, blocks checked": [*sdk, "yes"],
+        "md5sum (floor)": ["md5sum", str(path)],
+        "ours": module(place, path, "ours").command,
+        "ours, unchanged": module(place, path, "ours").command,
+        "ours, whole MD5 kept": module(place, path, "ours-md5", checksum="md5").command,
+        "rclone": bench.rclone(str(path), place.rclone("rclone")),
+        "rclone, unchanged": bench.rclone(str(path), place.rclone("rclone")),
+        "SDK": [*sdk, "sdk", "no"],
+        "SDK, blocks checked": [*sdk, "sdk-checked", "yes"],
     }
 
 
-def measure(client: str, command: list[str]) -> Cost:
-    """Run one client and account for its process."""
-    started = time.monotonic()
-    # As installed: with compiled modules, wherever the caller has switched that off.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
-    assert process.stderr
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    if status:
-        raise SystemExit(f"{client} failed:\n{errors[-2000:]}")
-    return Cost(client, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def median(costs: list[Cost]) -> Cost:
-    """The median of every column."""
-    return Cost(
-        costs[0].client,
-        statistics.median(cost.wall for cost in costs),
-        statistics.median(cost.cpu for cost in costs),
-        statistics.median(cost.peak for cost in costs),
-    )
-
-
-def free_port() -> int:
-    """A port nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def running(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[None]:
-    """A server until the end of the block."""
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@contextlib.contextmanager
-def target(kind: str, delay: float) -> Iterator[Place]:
-    """The server of this kind, behind a line with this round trip in milliseconds."""
-    key = base64.b64encode(os.urandom(64)).decode()
-    port = free_port()
-    helper = [sys.executable, str(ROOT / "benchmarks/blob_servers.py")]
-    with contextlib.ExitStack() as stack:
-        if kind == "sink":
-            stack.enter_context(running([*helper, "sink", str(port)], port))
-        else:
-            options = ["--disableTelemetry", "--skipApiVersionCheck", "--disableProductStyleUrl", "--silent"]
-            options += ["--inMemoryPersistence", "--extentMemoryLimit", "16384", "--blobPort", str(port)]
-            accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
-            stack.enter_context(running(["node", str(AZURITE), *options], port, accounts))
-            make_container(f"http://127.0.0.1:{port}/{ACCOUNT}", key)
-        if delay:
-            outer = free_port()
-            stack.enter_context(running([*helper, "delay", str(outer), str(port), str(delay)], outer))
-            port = outer
-        yield Place(f"http://127.0.0.1:{port}/{ACCOUNT}", key)
-
-
-def make_container(url: str, key: str) -> None:
-    """Create the container ``box``, in a process of its own: this one stays small."""
-    program = (
-        "import sys; from azure.storage.blob import ContainerClient as C; "
-        f"C(sys.argv[1], 'box', credential=dict(account_name='{ACCOUNT}', account_key=sys.argv[2])).create_container()"
-    )
-    subprocess.run([sys.executable, "-c", program, url, key], check=True)
-
-
-def show(costs: list[Cost]) -> str:
-    """An aligned table, each row with its ratio to rclone."""
-    peer = next(cost for cost in costs if cost.client.startswith("rclone"))
-    head = ("client", "wall s", "CPU s", "peak MiB", "CPU / rclone", "wall / rclone")
-    rows = [head] + [
-        (
-            c.client,
-            f"{c.wall:.2f}",
-            f"{c.cpu:.2f}",
-            f"{c.peak:.0f}",
-            f"{c.cpu / peer.cpu:.2f}",
-            f"{c.wall / peer.wall:.2f}",
-        )
-        for c in costs
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    )
-
-
-def compare(kind: str, delay: float, path: Path, rounds: int) -> list[Cost]:
-    """Interleaved rounds of every client, each with the upload after it that finds nothing to do where there is one."""
+def clients(report: Report, title: str, kind: str, delay: float, path: Path, rounds: int) -> None:
+    """Interleaved rounds of every client."""
     found: dict[str, list[Cost]] = {}
     for number in range(rounds):
-        print(f"{kind}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        say(f"{title}: round {number + 1} of {rounds}")
         with target(kind, delay) as place:
-            for client in commands(place, path, ""):
-                command = commands(place, path, client.replace(" ", "-").replace(",", ""))[client]
+            for client, command in commands(place, path).items():
                 found.setdefault(client, []).append(measure(client, command))
-                if client in ("ours", "rclone"):
-                    label = f"{client}, unchanged"
-                    found.setdefault(label, []).append(measure(label, command))
-    return [median(costs) for costs in found.values()]
+    costs = [median(rows) for rows in found.values()]
+    size = path.stat().st_size // MIB
+    report.add(f"{size} MiB {title}, median of {rounds}", bench.show(costs, size), costs)
+
+
+def peer() -> Path | None:
+    """azure.azcollection with its requirements in an environment of its own below .cache; where its libraries cannot be
+    had, None. It cannot be aimed at anything but Azure (it asks Resource Manager for the key), so a copy is patched."""
+    collection = next((ROOT / ".venv/lib").glob("python3*/site-packages/ansible_collections/azure/azcollection"))
+    copied = PEER / "collections/ansible_collections/azure/azcollection"
+    if not (PEER / "ready").exists():
+        uv = [str(ROOT / ".cache/uv-venv/bin/uv")]
+        pip = [str(ROOT / ".cache/uv-venv/bin/pip"), "config", "get", "global.index-url"]
+        index = subprocess.run(pip, capture_output=True, text=True, check=False).stdout.strip()
+        environment = {**os.environ, "UV_CACHE_DIR": str(ROOT / ".cache/uv"), "UV_SYSTEM_CERTS": "1"}
+        environment |= {"UV_DEFAULT_INDEX": index} if index else {}
+        say(f"installing the requirements of azure.azcollection into {PEER.relative_to(ROOT)}")
+        steps = [
+            [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(PEER)],
+            [*uv, "pip", "install", "--quiet", "--prerelease", "allow", "--python", str(PEER / "bin/python"),
+             "-r", str(collection / "requirements.txt")],
+        ]  # fmt: skip
+        for step in steps:
+            done = subprocess.run(step, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                say(f"azure.azcollection is left out: {done.stderr.strip()[-300:]}")
+                return None
+        shutil.copytree(collection, copied)
+        common = copied / "plugins/module_utils/azure_rm_common.py"
+        start = "    def get_blob_service_client(self, resource_group_name, storage_account_name, auth_mode='key'):\n"
+        text = common.read_text()
+        if start not in text:
+            say("azure.azcollection is left out: the place to patch is gone")
+            return None
+        patch = "        return BlobServiceClient(os.environ['BENCH_URL'], credential={'account_name': "
+        patch += f"'{bench.ACCOUNT}', 'account_key': os.environ['BENCH_KEY']}})\n"
+        common.write_text(text.replace(start, start + patch))
+        (PEER / "ready").touch()
+    return PEER
+
+
+def tasks(report: Report, path: Path, rounds: int) -> None:
+    """The whole playbook, from its start to its end, beside a playbook with one ``ping``."""
+    other = peer()
+    found: dict[str, list[Cost]] = {}
+    plays = path.parent / "plays"
+    plays.mkdir(exist_ok=True)
+    for number in range(rounds):
+        say(f"tasks: round {number + 1} of {rounds}")
+        with target("sink") as place:
+            upload = {"mainstay.platform.blob_upload": {**place.access, "src": str(path), "name": "ours"}}
+            sas = {
+                "account_url": place.url,
+                "container": "box",
+                "credential": {"kind": "sas", "sas": "sv=1&sp=rcw&sig=x"},
+            }
+            signed = {"mainstay.platform.blob_upload": {**sas, "src": str(path), "name": "ours"}}
+            ping = bench.playbook(plays, "ping", {"ansible.builtin.ping": {}})
+            steps = {
+                "ping": ping,
+                "blob_upload": bench.playbook(plays, "upload", upload),
+                "ping again": ping,
+                "blob_upload, unchanged": bench.playbook(plays, "again", upload),
+                "blob_upload, unchanged, by SAS": bench.playbook(plays, "signed", signed),
+            }
+            if other:
+                os.environ.update(BENCH_URL=place.url, BENCH_KEY=place.key)
+                task = {
+                    "azure.azcollection.azure_rm_storageblob": {
+                        "resource_group": "x", "storage_account_name": bench.ACCOUNT, "container": "box",
+                        "blob": "peer", "src": str(path), "blob_type": "block", "force": True,
+                        "subscription_id": "00000000-0000-0000-0000-000000000000",
+                        "tenant": "x", "client_id": "x", "secret": "x",
+                    },
+                    "vars": {"ansible_python_interpreter": str(other / "bin/python")},
+                    "environment": {"BENCH_URL": place.url, "BENCH_KEY": place.key},
+                }  # fmt: skip
+                steps["azure.azcollection, no blocks checked"] = [
+                    "env", f"ANSIBLE_COLLECTIONS_PATH={other / 'collections'}", *bench.playbook(plays, "peer", task)
+                ]  # fmt: skip
+            for client, command in steps.items():
+                name = "ping" if client == "ping again" else client
+                found.setdefault(name, []).append(measure(client, command))
+    costs = [median(rows) for rows in found.values()]
+    size = path.stat().st_size // MIB
+    ping_cpu = costs[0].cpu
+    last = next((cost.cpu for cost in costs if cost.client.startswith("azure")), None)
+    head = ("playbook with one task", "wall s", "CPU s", "CPU / ping", "CPU / azcollection")
+    rows = [
+        (c.client, f"{c.wall:.2f}", f"{c.cpu:.2f}", f"{c.cpu / ping_cpu:.2f}", f"{c.cpu / last:.2f}" if last else "-")
+        for c in costs
+    ]
+    report.add(f"Whole playbooks, {size} MiB to the sink, median of {rounds}", bench.table(head, rows), costs)
+
+
+def memory(report: Report, place_for_files: Path) -> None:
+    """The module's peak against the size of the file. The files are sparse."""
+    costs: list[Cost] = []
+    with target("sink") as place, tempfile.TemporaryDirectory(dir=place_for_files) as folder:
+        for label, size in (("64 MiB", 64), ("2 GiB", 2048), ("20 GiB", 20480)):
+            say(f"memory: {label}")
+            path = Path(folder) / label.replace(" ", "-")
+            with path.open("wb") as file:
+                file.truncate(size * MIB)
+            costs.append(measure(f"ours, {label}", module(place, path, label).command))
+            if size <= 2048:
+                command = bench.rclone(str(path), place.rclone(f"rclone-{size}"))
+                costs.append(measure(f"rclone, {label}", command))
+            path.unlink()
+    rows = [(c.client, f"{c.peak:.0f}", f"{c.cpu:.1f}", f"{c.wall:.1f}") for c in costs]
+    report.add("Memory, to the sink, 1 round", bench.table(("file", "peak MiB", "CPU s", "wall s"), rows), costs)
+
+
+def resume(report: Report, path: Path, rounds: int) -> None:
+    """SIGKILL half way, by the module's own word; what the second run sends."""
+    size = path.stat().st_size
+    rows = []
+    with target("azurite") as place:
+        for number in range(rounds):
+            say(f"resume: round {number + 1} of {rounds}")
+            told = path.parent / f"progress-{number}"
+            interrupted = module(place, path, f"x{number}", progress=str(told))
+            process = subprocess.Popen(interrupted.command, stdout=subprocess.DEVNULL, env=bench.ours())
+            done = 0
+            while done < size / 2 and process.poll() is None:
+                time.sleep(0.005)
+                if told.exists():
+                    done = json.loads(told.read_text() or '{"done": 0}')["done"]
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            second = module(place, path, f"x{number}").run()
+            rows.append({"killed_at": done / size, "sent_again": second["transferred_bytes"] / size})
+    head = ("round", "killed when it had said", "sent by the second run")
+    text = [(str(i + 1), f"{row['killed_at']:.0%}", f"{row['sent_again']:.0%}") for i, row in enumerate(rows)]
+    report.add(f"SIGKILL half way, {size // MIB} MiB to Azurite", bench.table(head, text), rows)
+
+
+def outage(report: Report, path: Path, rounds: int) -> None:
+    """The line is cut for five seconds half a second after the start; what that costs over an undisturbed upload."""
+    found: dict[str, list[float]] = {}
+    for number in range(rounds):
+        say(f"outage: round {number + 1} of {rounds}")
+        with target("azurite", line=True) as place:
+            for client in ("ours", "rclone"):
+                walls = []
+                for name in (f"{client}-plain", f"{client}-cut"):
+                    sent = module(place, path, name).command
+                    command = sent if client == "ours" else bench.rclone(str(path), place.rclone(name))
+                    assert place.line
+                    cut = threading.Timer(1.0, place.line.send_signal, [signal.SIGUSR1])
+                    if name.endswith("cut"):
+                        cut.start()
+                    walls.append(measure(name, command).wall)
+                    cut.cancel()
+                found.setdefault(client, []).append(walls[1] - walls[0])
+    rows = [{"client": client, "extra": sorted(extra)} for client, extra in found.items()]
+    head = ("client", "more than undisturbed, s: each round", "of it beyond the 5 s, median")
+    text = [
+        (client, ", ".join(f"{x:.1f}" for x in sorted(extra)), f"{statistics.median(extra) - 5:.1f}")
+        for client, extra in found.items()
+    ]
+    size = path.stat().st_size // MIB
+    report.add(f"The line cut for 5 s, {size} MiB to Azurite", bench.table(head, text), rows)
 
 
 def main() -> None:
-    """Run the rounds, print the tables, write the JSON."""
+    """Run the parts, print the tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=512, help="MiB")
-    parser.add_argument("--delay", type=float, default=0.0, help="round trip in milliseconds")
-    parser.add_argument("--target", choices=["sink", "azurite"], action="append")
+    parts = ["sink", "delay", "azurite", "task", "memory", "resume", "outage"]
+    parser.add_argument("--part", choices=parts, action="append", help="all by default")
+    parser.add_argument("--delay", type=float, default=40.0, help="round trip in milliseconds, for the part delay")
     args = parser.parse_args()
-    result = {
-        "benchmark": "blob_upload",
-        "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
-        "date": time.strftime("%Y-%m-%d"),
-        "size_mib": args.size,
-        "delay_ms": args.delay,
-        "rounds": args.rounds,
-        "targets": {},
-    }
-    place = Path(tempfile.mkdtemp(dir=MEMORY))
-    try:
-        path = place / "file"
-        with path.open("wb") as file:
-            for _ in range(args.size):
-                file.write(os.urandom(MIB))
-        for kind in args.target or ["sink", "azurite"]:
-            costs = compare(kind, args.delay, path, args.rounds)
-            delay = f", {args.delay:g} ms round trip" if args.delay else ""
-            print(f"\n{args.size} MiB to {kind}{delay}, median of {args.rounds} rounds\n{show(costs)}", flush=True)
-            result["targets"][kind] = [asdict(cost) for cost in costs]
-    finally:
-        shutil.rmtree(place)
-    delay = f"-{args.delay:g}ms" if args.delay else ""
-    written = ROOT / "benchmarks" / "results" / f"blob_upload-{args.size}{delay}.json"
-    written.parent.mkdir(exist_ok=True)
-    written.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten: {written.relative_to(ROOT)}", file=sys.stderr)
+    report = Report("blob_upload", {"rounds": args.rounds, "size_mib": args.size, "delay_ms": args.delay})
+    wanted = args.part or parts
+    with tempfile.TemporaryDirectory(dir=bench.MEMORY) as folder:
+        path = bench.make_file(Path(folder) / "file", args.size)
+        if "sink" in wanted:
+            clients(report, "to a server that discards", "sink", 0.0, path, args.rounds)
+        if "delay" in wanted:
+            clients(report, f"to the same behind {args.delay:g} ms", "sink", args.delay, path, args.rounds)
+        if "azurite" in wanted:
+            clients(report, "to Azurite in memory", "azurite", 0.0, path, args.rounds)
+        if "task" in wanted:
+            tasks(report, path, args.rounds)
+        if "resume" in wanted:
+            resume(report, path, args.rounds)
+        if "outage" in wanted:
+            outage(report, path, args.rounds)
+        path.unlink()
+        if "memory" in wanted:
+            memory(report, ROOT / ".cache")
+    report.write()
 
 
 if __name__ == "__main__":
