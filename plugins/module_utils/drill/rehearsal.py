@@ -137,6 +137,9 @@ class Rehearsal:
     def run(self, content: Sequence[Mapping[str, Any]], jobs: Sequence[Mapping[str, Any]]) -> Outcome:
         """Carry it out. ``content`` are the project's files, ``jobs`` backup jobs, each with the ``paths`` of its
         backups and their ``keys``. Whatever happens, nothing of it is left; what went wrong is in the outcome."""
+        if self._docker.run("compose", "version").returncode:
+            self.outcome.reason = "there is no Docker Compose here (its plugin, version 2); name another drill_host"
+            return self.outcome
         try:
             with self._step("clean before"):
                 self.clean()

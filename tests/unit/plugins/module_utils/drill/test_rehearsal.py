@@ -156,8 +156,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 
 def gone(shop: Shop) -> bool:
-    """Whether it began and ended by removing everything."""
-    first, last = shop.docker.log[0], shop.docker.log[-2]
+    """Whether it began and ended by removing everything. Before that it only asks whether Compose is there."""
+    first, last = shop.docker.log[1], shop.docker.log[-2]
     return " down --volumes" in first and " down --volumes" in last and not shop.folder.exists()
 
 
@@ -207,6 +207,16 @@ def test_a_migration_that_fails_shows_no_secret(shop: Shop) -> None:
     assert "migrate (run: before_release) ended with exit code 1" in done.reason
     assert "password-of-the-shop" not in done.reason
     assert gone(shop)
+
+
+def test_without_compose_it_says_so(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_plugin(*words: str, **_options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(words, 125, "", "docker: 'compose' is not a docker command")
+
+    monkeypatch.setattr(shop.docker, "run", no_plugin)
+    done = shop.drill()
+    assert done.verdict == "bad"
+    assert done.reason.startswith("there is no Docker Compose here")
 
 
 def test_a_database_elsewhere_leaves_the_app_unverified(shop: Shop) -> None:
