@@ -243,7 +243,7 @@ def expired() -> str:
     ("store", "changes", "error"),
     [
         ("far", {"credential": {"kind": "sas", "sas": "EXPIRED"}}, "the SAS expired at 20"),
-        ("far", {"container": "nowhere"}, "there is no such container"),
+        ("far", {"container": "nowhere"}, "made for another account or container"),
         ("far", {"account_url": "https://172.30.77.11:9/snipback", "timeout": 20}, "refuses connections"),
         (
             "near",
