@@ -30,6 +30,7 @@ CONCURRENCY = 4
 # Sizes up to this are sent as one request instead of blocks and a commit.
 SINGLE = 4 * plan.MIB
 UNLESS_TAKEN = {"if-none-match": "*"}
+STARTS_OVER = "sent from the start, without a look: the credential may not read what an earlier attempt has left"
 
 
 @dataclasses.dataclass
@@ -123,7 +124,7 @@ class _Job:
             container=self.client.container,
             name=self.name,
             size=self.source.size,
-            reason="not in the store" if self.readable else "sent without looking: the credential may not read",
+            reason="not in the store" if self.readable else STARTS_OVER,
         )
         if seen is not None:
             stored, etag = seen

@@ -313,6 +313,36 @@ def test_a_cut_line_is_waited_for(
     assert sent_again < (4 * 2 * MIB if kind != "SAS c" else 33 * MIB) + MIB
 
 
+@pytest.mark.parametrize("kind", ["SAS rcwl", "SAS c"])
+def test_a_cut_line_is_waited_for_on_the_way_back(
+    service: Service, files: dict[str, Path], name: str, proxy: Proxy, tmp_path: Path, kind: str
+) -> None:
+    send(service, files["large"], name, credential=KINDS[kind](service))
+    proxy.limit_down = 60 * MIB
+    size = files["large"].stat().st_size
+
+    def cut() -> None:
+        while proxy.down < size / 3:
+            time.sleep(0.005)
+        proxy.cut(2)
+
+    threading.Thread(target=cut, daemon=True).start()
+    with client(service, port=proxy.port) as found:
+        done = download(found, name, tmp_path / "dest")
+    assert (done.transferred_bytes, done.resumed_bytes) == (size, 0)
+    assert (tmp_path / "dest").read_bytes() == files["large"].read_bytes()
+    assert proxy.down - size < 4 * (8 if kind != "SAS c" else 32) * MIB + MIB
+
+
+@pytest.mark.parametrize("kind", ["SAS cw", "SAS c"])
+def test_a_credential_that_may_not_read_says_that_it_starts_over(
+    service: Service, files: dict[str, Path], name: str, kind: str
+) -> None:
+    done = send(service, files["middle"], name, credential=KINDS[kind](service))
+    assert done.reason.startswith("sent from the start, without a look: the credential may not read")
+    assert done.transferred_bytes == files["middle"].stat().st_size
+
+
 @pytest.mark.parametrize(
     ("kind", "label", "mark"),
     [
