@@ -49,8 +49,8 @@ _BY_DNS = (
         "or the zone is served elsewhere",
     ),
     (
-        r"\b(REFUSED|NOTAUTH|BADKEY|BADSIG|TSIG)\b|[Ii]nvalid access token|Unable to determine|determining zone"
-        r"|AuthorizationFailed",
+        r"\b(REFUSED|NOTAUTH|BADKEY|BADSIG|TSIG)\b|peer didn't (like|know)|[Ii]nvalid access token|Unable to determine"
+        r"|determining zone|AuthorizationFailed",
         "certbot_dns: its credentials, or a zone that they may not change",
     ),
 )

@@ -54,6 +54,11 @@ TROUBLES = {
         "Received response from server: NOTAUTH. Suspect: certbot_dns: its credentials, or a zone that they may not "
         "change.",
     ),
+    "key refused by the name server, in dnspython's words (Debian 12)": (
+        "Encountered error when making query: The peer didn't like the signature we sent\nAsk for help\n",
+        "Encountered error when making query: The peer didn't like the signature we sent. Suspect: certbot_dns: its "
+        "credentials, or a zone that they may not change.",
+    ),
     "port 80 closed": (
         CHALLENGE.format(type="connection", detail="1.2.3.4: Fetching http://x: Timeout during connect."),
         "nowhere.example: connection: 1.2.3.4: Fetching http://x: Timeout during connect. Suspect: port 80 closed on "
