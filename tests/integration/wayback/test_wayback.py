@@ -167,7 +167,7 @@ def test_a_drill_that_passes(way: Way) -> None:
 @pytest.mark.parametrize(
     ("suffix", "reason"),
     [
-        pytest.param(".age", "the bytes have changed|does not have the SHA-256|SHA-256|sha256", id="a damaged byte"),
+        pytest.param(".age", ".dump.zst.age' in container 'backups' is not what it should be", id="a damaged byte"),
         pytest.param(".manifest.json", "public.t: 300001 expected, 300000", id="a manifest that promises more rows"),
     ],
 )
@@ -190,11 +190,11 @@ def test_a_drill_that_must_fail(way: Way, suffix: str, reason: str) -> None:
         way.drill(check=False, **way.far())
         kept = json.loads(way.first.shell("cat /var/lib/mainstay/backups/drills/way.json"))
         assert kept["verdict"] == "bad"
-        assert any(part in kept["reason"] for part in reason.split("|")), kept["reason"]
+        assert reason in kept["reason"]
         assert kept["success"]["sets"], "the one that was good is remembered"
         assert 'mainstay_drill_ok{app="way"} 0.0' in way.first.shell(f"cat {METRICS}/mainstay_drill_way.prom")
         said = way.play("playbooks/backups.yml")
-        assert "ago: BAD: " in said or ": BAD: " in said
+        assert ": BAD: " in said
     finally:
         blob.upload_blob(good, overwrite=True, metadata=blob.get_blob_properties().metadata)
 
