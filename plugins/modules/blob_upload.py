@@ -82,8 +82,8 @@ options:
     default: 4
   progress:
     description:
-      - File in which to keep how far the transfer is, as JSON with C(done) and C(total) in bytes. It is replaced at most
-        twice a second and removed at the end.
+      - File in which to keep how far the transfer is, as JSON with C(done) and C(total) in bytes. It is replaced at
+        most twice a second and removed at the end.
       - Without it the action of this name makes one in C(/tmp), and shows on the terminal, after five seconds and then
         every ten, how far a long transfer is.
     type: path

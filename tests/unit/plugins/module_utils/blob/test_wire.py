@@ -68,7 +68,7 @@ class Server:
     def serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                connection, _ = self.server.accept()
+                connection, _peer = self.server.accept()
                 self.connections += 1
                 threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
@@ -81,7 +81,7 @@ class Server:
                     if not more:
                         return
                     head += more
-                head, _, body = head.partition(b"\r\n\r\n")
+                head, _separator, body = head.partition(b"\r\n\r\n")
                 self.heads.append(head)
                 answer = self.answers(len(self.heads), head)
                 if b"connection: close" in answer:
@@ -139,7 +139,7 @@ def test_properties_and_connections_are_kept(serve: Any) -> None:
 def test_a_connection_that_the_service_has_closed_is_not_used_again(serve: Any) -> None:
     server = serve(lambda number, head: answer(200, b"BYE"))
     service = server.service()
-    for _ in range(3):
+    for _round in range(3):
         assert service.get("x", lambda response: response.read()) == b"BYE"
         for _wait in range(200):
             if server.connections and service._idle and service._idle[-1].sock.recv(1, socket.MSG_PEEK) == b"":
