@@ -59,10 +59,10 @@ is kept as `/var/lib/mainstay/hardening/sshd_config.original`.
 
 Docker opens published ports past ufw. Three walls stand before that: a port published without an address is bound to
 loopback (`ip` and `default-network-opts` in `daemon.json`); the table `inet mainstay` drops, before Docker's and
-ufw's rules and for IPv4 and IPv6, all that comes from outside to a container (its chain `docker_user` is what Docker's
-`DOCKER-USER` is for, but it is there before Docker, and for IPv6); ufw denies routed traffic. Containers reach neither the server's SSH nor the
-cloud's metadata address (names that it resolves come through). Networks of apps are apart: a container of one reaches
-no database of another.
+ufw's rules and for IPv4 and IPv6, all that comes from outside to a container (its chain `docker_user` is what
+Docker's `DOCKER-USER` is for, but it is there before Docker, and for IPv6); ufw denies routed traffic. Containers
+reach neither the server's SSH nor the cloud's metadata address (names that it resolves come through). Networks of
+apps are apart: a container of one reaches no database of another.
 
 `net.ipv4.ip_forward` is 1 in the file as well: a reload of all settings, a restart of Docker and a restart of the
 server leave containers connected.
