@@ -33,7 +33,7 @@ STATE = {
     "max_drop": 50,
     "file_prefix": "state-backup",
     "paths": ["/etc/letsencrypt", "/etc/nginx", "/srv", "/var/lib/mainstay"],
-    "exclude": ["/var/lib/mainstay/backups/*.lock"],
+    "exclude": ["/var/lib/mainstay/backups/*.lock", "/var/lib/mainstay/drill/*", "/var/lib/mainstay/tmp/*"],
 }
 
 
