@@ -10,9 +10,11 @@ import dataclasses
 import fcntl
 import hashlib
 import http.client
+import itertools
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,12 @@ from typing import Any
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import plan
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.catalogue import StoredObject, find, read_index
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.client import PIECE, Client
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, Failure
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import each, open_source
 
 RANGE = 8 * plan.MIB
+# What one request asks for at most: over a distance each request costs its way there and back.
+SPAN = 64 * plan.MIB
 CONCURRENCY = 4
 
 
@@ -166,18 +170,27 @@ class _Fetch:
             raise BlobError(f"'{self.found.index}' in container '{self.client.container}': sizes do not fit its digest")
         with self.done.open("a", encoding="ascii") as journal:
 
-            def one(block: plan.Block) -> bytes:
-                if block.index in known and self._md5(block) == known[block.index]:
-                    self._moved(block.size, resumed=True)
-                    return known[block.index]
-                md5 = self._fetch(block)
+            def known_here(block: plan.Block) -> bool:
+                if block.index not in known or self._md5(block) != known[block.index]:
+                    return False
+                self._moved(block.size, resumed=True)
+                return True
+
+            def arrived(block: plan.Block, md5: bytes) -> None:
                 with self._lock:
+                    known[block.index] = md5
                     journal.write(f"{block.index} {md5.hex()}\n")
                     journal.flush()
                 self._moved(block.size)
-                return md5
 
-            md5s = each(one, pieces, concurrency, self.client.stop)
+            def one(span: list[plan.Block]) -> list[bytes]:
+                missing = [block for block in span if not known_here(block)]
+                for run in _runs(missing):
+                    self._fetch(run, arrived)
+                return [known[block.index] for block in span]
+
+            spans = plan.spans(pieces, 1 if self.parts else SPAN // self.range, concurrency)
+            md5s = [md5 for span in each(one, spans, concurrency, self.client.stop) for md5 in span]
         self._verify(result, md5s, sha256.lower() if sha256 else None)
         result.transferred_bytes, result.resumed_bytes = self.fetched, self.resumed
 
@@ -194,37 +207,55 @@ class _Fetch:
             digest.update(os.pread(self.descriptor, min(plan.MIB, block.offset + block.size - start), start))
         return digest.digest()
 
-    def _fetch(self, block: plan.Block) -> bytes:
+    def _fetch(self, run: list[plan.Block], arrived: Callable[[plan.Block, bytes], None]) -> None:
+        """Get blocks that lie behind each other by one request, or by as many as the line makes necessary."""
+        left = deque(run)
+        name, conditions = self.found.name, {"if-match": f'"{self.found.etag}"'}
+        shift = 0
         if self.parts:
-            name, offset = self.parts[block.index]["name"], 0
-            conditions: dict[str, str] = {}
-        else:
-            name, offset, conditions = self.found.name, block.offset, {"if-match": f'"{self.found.etag}"'}
-        headers = {"x-ms-range": f"bytes={offset}-{offset + block.size - 1}", **conditions}
+            name, conditions, shift = self.parts[run[0].index]["name"], {}, run[0].offset
 
-        def receive(response: http.client.HTTPResponse) -> bytes:
-            if response.status != 206 or response.length != block.size:
+        def get() -> bool:
+            start, size = left[0].offset - shift, sum(block.size for block in left)
+            wanted = {"x-ms-range": f"bytes={start}-{start + size - 1}", **conditions}
+            self.client.service.get(name, lambda response: receive(response, size), wanted)
+            return True
+
+        def receive(response: http.client.HTTPResponse, size: int) -> None:
+            if response.status != 206 or response.length != size:
                 raise BlobError(
                     f"'{name}' in container '{self.client.container}' has not the size that its list of parts says"
                 )
-            digest, at, left = hashlib.md5(usedforsecurity=False), block.offset, block.size
-            buffer = self._buffer()
             while left:
-                self.client.check()
-                count = response.readinto(buffer[:left])
-                if not count:
-                    raise ConnectionError(f"the answer ended {left} bytes early")
-                digest.update(buffer[:count])
-                _write(self.descriptor, buffer[:count], at)
-                at, left = at + count, left - count
-            return digest.digest()
+                md5 = self._receive(response, left[0])
+                if self.parts and md5.hex() != self.parts[left[0].index]["md5"]:
+                    raise BlobError(
+                        f"'{name}' in container '{self.client.container}' is damaged: "
+                        "its MD5 is not the one in the list"
+                    )
+                arrived(left.popleft(), md5)
 
-        md5: bytes = self.client.call(f"download '{name}'", self.client.service.get, name, receive, headers, needs="r")
-        if self.parts and md5.hex() != self.parts[block.index]["md5"]:
-            raise BlobError(
-                f"'{name}' in container '{self.client.container}' is damaged: its MD5 is not the one in the list"
-            )
-        return md5
+        while left:
+            # A line that broke after something had come is a new outage, which has its own time.
+            before = len(left)
+
+            def lost(_failure: Failure, _repeated: bool, before: int = before) -> bool | None:
+                return True if len(left) < before else None
+
+            self.client.call(f"download '{name}'", get, needs="r", lost=lost)
+
+    def _receive(self, response: http.client.HTTPResponse, block: plan.Block) -> bytes:
+        digest, at, missing = hashlib.md5(usedforsecurity=False), block.offset, block.size
+        buffer = self._buffer()
+        while missing:
+            self.client.check()
+            count = response.readinto(buffer[:missing])
+            if not count:
+                raise ConnectionError(f"the answer ended {missing} bytes early")
+            digest.update(buffer[:count])
+            _write(self.descriptor, buffer[:count], at)
+            at, missing = at + count, missing - count
+        return digest.digest()
 
     def _buffer(self) -> memoryview:
         """This thread's."""
@@ -265,6 +296,12 @@ class _Fetch:
         for start in range(0, self.found.size, plan.MIB):
             digest.update(os.pread(self.descriptor, min(plan.MIB, self.found.size - start), start))
         return digest.hexdigest()
+
+
+def _runs(pieces: list[plan.Block]) -> list[list[plan.Block]]:
+    """Blocks, in order, as lists of those that lie behind each other."""
+    neighbours = itertools.groupby(enumerate(pieces), lambda item: item[1].index - item[0])
+    return [[block for _position, block in run] for _key, run in neighbours]
 
 
 def _write(descriptor: int, data: Any, offset: int) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MIB = 1024 * 1024
 MAX_BLOCKS = 50_000
@@ -56,6 +56,14 @@ def blocks(size: int, block_size: int) -> Iterator[Block]:
     """The blocks of a file of ``size`` bytes, in order. An empty file has none."""
     for index, offset in enumerate(range(0, size, block_size)):
         yield Block(index, offset, min(block_size, size - offset))
+
+
+def spans(pieces: Sequence[Block], most: int, concurrency: int) -> Iterator[list[Block]]:
+    """Blocks for one request each: at most ``most`` of them, and so few that every connection gets four requests,
+    since a slow one is waited for at the end."""
+    count = max(1, min(most, len(pieces) // (4 * concurrency)))
+    for start in range(0, len(pieces), count):
+        yield list(pieces[start : start + count])
 
 
 def block_id(block: Block, md5: bytes, length: int = ID_LENGTH) -> bytes:

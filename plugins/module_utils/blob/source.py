@@ -19,6 +19,7 @@ from typing import TypeVar
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError, StoppedError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.plan import Block, Fingerprint, blocks, tree_digest
 
+S = TypeVar("S")
 T = TypeVar("T")
 # Read in pieces that stay in the processor's cache between hashing and sending.
 READ = 256 * 1024
@@ -116,13 +117,13 @@ def open_source(path: Path) -> Iterator[Source]:
         os.close(descriptor)
 
 
-def each(function: Callable[[Block], T], items: Iterable[Block], concurrency: int, stop: threading.Event) -> list[T]:
+def each(function: Callable[[S], T], items: Iterable[S], concurrency: int, stop: threading.Event) -> list[T]:
     """``function`` of every item, ``concurrency`` at a time, in the items' order.
 
     The first failure sets ``stop``, on which the others are expected to end with `StoppedError`, and is raised.
     """
 
-    def guarded(item: Block) -> T:
+    def guarded(item: S) -> T:
         try:
             return function(item)
         except BaseException:

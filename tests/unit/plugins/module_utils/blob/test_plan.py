@@ -52,6 +52,24 @@ def test_block_ids_have_one_length(length: int) -> None:
     assert {len(plan.block_id(Block(index, 0, 1), MD5, length)) for index in (0, 7, 49_999)} == {length}
 
 
+@pytest.mark.parametrize(
+    ("count", "most", "concurrency", "expected"),
+    [
+        pytest.param(0, 8, 4, [], id="nothing"),
+        pytest.param(3, 8, 4, [1, 1, 1], id="few-blocks"),
+        pytest.param(64, 8, 4, [4] * 16, id="four-requests-for-each-connection"),
+        pytest.param(1000, 8, 4, [8] * 125, id="never-more-than-asked-for"),
+        pytest.param(67, 8, 4, [4] * 16 + [3], id="a-rest"),
+        pytest.param(64, 0, 4, [1] * 64, id="blocks-larger-than-a-span"),
+    ],
+)
+def test_spans(count: int, most: int, concurrency: int, expected: list[int]) -> None:
+    pieces = list(plan.blocks(count * MIB, MIB))
+    spans = list(plan.spans(pieces, most, concurrency))
+    assert [len(span) for span in spans] == expected
+    assert [block for span in spans for block in span] == pieces
+
+
 def test_block_ids_are_deterministic_and_tell_blocks_apart() -> None:
     name = plan.block_id(Block(3, 300, 100), MD5)
     assert name == plan.block_id(Block(3, 300, 100), MD5)
