@@ -15,6 +15,8 @@ from typing import IO
 
 MAGIC = b"REDIS"
 NEWEST = 12
+# Since this format (Redis 5) a file holds all the keys that it announces: servers before it left out expired ones.
+EXACT = 9
 CHUNK = 1 << 18
 
 EOF, SELECTDB, EXPIRETIME, EXPIRETIME_MS, RESIZEDB, AUX = 255, 254, 253, 252, 251, 250
@@ -199,6 +201,7 @@ def read(stream: IO[bytes]) -> Rdb:
         raise UnknownFormat(f"format version {found.version}; known are 1 to {NEWEST}")
     name = "db0"
     expires = False
+    announced: dict[str, int] = {}
     while True:
         kind = reader.byte()
         if kind == EOF:
@@ -212,7 +215,8 @@ def read(stream: IO[bytes]) -> Rdb:
         elif kind == SELECTDB:
             name = f"db{reader.length()}"
         elif kind == RESIZEDB:
-            reader.parts("nn")
+            announced[name] = reader.length()
+            reader.length()
         elif kind == SLOT_INFO:
             reader.parts("nnn")
         elif kind == AUX:
@@ -234,6 +238,10 @@ def read(stream: IO[bytes]) -> Rdb:
             if expires:
                 found.volatile[name] = found.volatile.get(name, 0) + 1
             expires = False
+    for name, keys in announced.items():
+        # Zeros, for one, read as keys without a name or a value.
+        if found.version >= EXACT and found.counts.get(name, 0) != keys:
+            raise RdbError(f"the file announces {keys} keys in {name} and holds {found.counts.get(name, 0)}")
     if found.version >= 5:
         found.checksum = int(struct.unpack("<Q", reader.take(8))[0])
     found.trailing = reader.rest()

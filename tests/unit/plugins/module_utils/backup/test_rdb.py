@@ -73,6 +73,12 @@ def test_there_are_recorded_files() -> None:
             {},
             id="hash with expiring fields",
         ),
+        pytest.param(
+            file(b"\xfe\0\xfb\x02\0\0" + text("k") + text("v"), version="0008"),
+            {"db0": 1},
+            {},
+            id="an old server announces keys that have expired",
+        ),
     ],
 )
 def test_counts(data: bytes, counts: dict[str, int], volatile: dict[str, int]) -> None:
@@ -90,6 +96,13 @@ def test_counts(data: bytes, counts: dict[str, int], volatile: dict[str, int]) -
         pytest.param(file(b"\0" + text("k"))[:-9], "cut short", id="no value"),
         pytest.param(file(b"\0" + text("k") + b"\xc9"), "no string", id="unknown encoding"),
         pytest.param(file(b"\x01" + text("k") + b"\xff"), "no length", id="unknown length"),
+        pytest.param(
+            file(b"\xfe\x01\xfb\x02\0\0" + text("k") + text("v")), "2 keys in db1 and holds 1", id="a key less"
+        ),
+        pytest.param(
+            file(b"\xfe\0\xfb\x01\0\0" + text("k") + text("v") + bytes(6)), "1 keys in db0 and holds 3", id="zeros"
+        ),
+        pytest.param(file(b"\xfe\0\xfb\x01\0"), "1 keys in db0 and holds 0", id="no key"),
     ],
 )
 def test_damage(data: bytes, error: str) -> None:
