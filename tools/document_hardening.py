@@ -77,6 +77,19 @@ GRADES = """\
 `make grade` hardens the sample product's server by the profile `strict`, restarts it and asks graders that nobody
 here wrote: lynis, OpenSCAP with Debian 13's content, ssh-audit, systemd. It prints what they say beside the targets,
 and each rule that fails without a reason below. They are asked in a container, whose artefacts are among the reasons.
+`make grade-edge` asks testssl.sh and Mozilla's HTTP Observatory what they think of its site.
+
+On 2026-11-21, Debian 13 with the whole product running, whose tests passed before, after a reload of the kernel's
+settings, after a restart of Docker and after a reboot:
+
+| grader | grade | to reach |
+|---|---:|---:|
+| lynis 3.1.4 | 88 | 88 |
+| ssh-audit 3.9.0, failures and warnings; its policy for OpenSSH 10.0 | 0 and 0; passed | 0 and 0; passed |
+| OpenSCAP 1.4.2: CIS level 1, level 2, ANSSI intermediary | 90.6, 87.2, 84.9 % | 88, 82, 80 % |
+| testssl.sh 3.2.1 with TLS 1.2 and 1.3; with `nginx_tls: modern` | A+ 96; A+ 100 | A+; 100 |
+| HTTP Observatory | A+ 130 | A+ 130 |
+| systemd-analyze security: nginx, fail2ban | 2.6, 1.9 | 2.6, 2.2 |
 
 ### Rules of OpenSCAP that fail, and why
 
