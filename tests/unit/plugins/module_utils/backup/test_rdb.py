@@ -86,6 +86,38 @@ def test_counts(data: bytes, counts: dict[str, int], volatile: dict[str, int]) -
     assert (found.counts, found.volatile, found.trailing) == (counts, volatile, 0)
 
 
+def test_many_keys_of_every_length() -> None:
+    """Longer than what is read at once, so that keys lie across its edges; kinds of strings and values mixed."""
+    dice = random.Random(1)
+
+    def string() -> bytes:
+        kind, content = dice.randrange(8), dice.randbytes(dice.choice((0, 3, 63, 64, 300, 16383, 40000)))
+        if kind == 0:
+            return b"\xc0\x07"
+        if kind == 1:
+            return b"\xc2\0\0\0\x07"
+        if kind == 2 and len(content) < 16384:
+            return b"\xc3" + length(len(content)) + length(dice.choice((5, 500, 1 << 20))) + content
+        return length(len(content)) + content
+
+    def length(count: int) -> bytes:
+        if count < 64:
+            return bytes([count])
+        return (0x4000 | count).to_bytes(2, "big") if count < 16384 else b"\x80" + count.to_bytes(4, "big")
+
+    body, volatile, keys = [b"\xfe\0"], 0, 3000
+    for _key in range(keys):
+        if dice.random() < 0.3:
+            volatile += 1
+            body.append(b"\xfc12345678")
+        kind = dice.choice((0, 0, 0, 2, 4, 16, 20))
+        items = [string() for _item in range(dice.choice((0, 2, 4)))]
+        body += [bytes([kind]), string()]
+        body += [string()] if kind in (0, 16, 20) else [length(len(items) // (2 if kind == 4 else 1)), *items]
+    found = read(file(*body))
+    assert (found.counts, found.volatile, found.trailing) == ({"db0": keys}, {"db0": volatile}, 0)
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
