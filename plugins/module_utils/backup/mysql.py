@@ -36,8 +36,11 @@ exec "$program" --defaults-extra-file=/dev/fd/3 "$@" 3<<END
 $secret
 END
 """
-# Of several names for one program the first that is there.
-FIND = 'for name; do command -v "$name" && exit; done; echo "none of $* is there" >&2; exit 127'
+# Of several names for one program the first that is there, and what it says of its version.
+FIND = """
+for name; do command -v "$name" >/dev/null && echo "$name" && exec "$name" --version; done
+echo "none of $* is there" >&2; exit 127
+"""
 
 # Writers stand still for as long as two snapshots take to begin, and for no longer than this, in seconds.
 FREEZE_WAIT, FREEZE = 5, 30
@@ -128,14 +131,20 @@ class MySQL:
         self._place = target.place
         self._env = {SECRET: option_file(target.password) if target.password else "# no password"}
         self.compression = target.compression or packing.best()
+        self._programs: dict[Sequence[str], tuple[str, str]] = {}
 
     @property
     def suffix(self) -> str:
         """How names of dumps end."""
         return ".sql" + packing.SUFFIX[self.compression]
 
-    def _find(self, names: Sequence[str]) -> str:
-        return Path(self._place.run(["sh", "-c", FIND, "sh", *names], called=names[0]).strip()).name
+    def _program(self, names: Sequence[str]) -> tuple[str, str]:
+        """Name and version of a program, asked for once: each question starts a process in the container."""
+        if names not in self._programs:
+            said = self._place.run(["sh", "-c", FIND, "sh", *names], called=names[0])
+            name, _newline, version = said.partition("\n")
+            self._programs[names] = name, version.strip()
+        return self._programs[names]
 
     def _options(self, oracle: bool) -> list[str]:
         target = self._target
@@ -152,17 +161,14 @@ class MySQL:
                 options.append(f"--ssl-ca={target.ca}")
         return options
 
-    def _version(self, program: str) -> str:
-        return self._place.run([program, "--version"]).strip()
-
     def _command(self, program: str, version: str, options: Sequence[str]) -> list[str]:
         connect = self._options(oracle="MariaDB" not in version)
         return ["sh", "-c", WITH_SECRET, "sh", program, *connect, *options]
 
     @contextlib.contextmanager
     def _client(self, *options: str, source: IO[bytes] | None = None) -> Iterator[tuple[Running, str]]:
-        program = self._find(self._clients)
-        command = self._command(program, self._version(program), ["--default-character-set=utf8mb4", *options])
+        program, version = self._program(self._clients)
+        command = self._command(program, version, ["--default-character-set=utf8mb4", *options])
         run: dict[str, Any] = {"env": self._env, "source": source, "timeout": self._target.timeout}
         with self._place.running(command, called=self._clients[0], **run) as tool:
             yield tool, self._clients[0]
@@ -182,8 +188,7 @@ class MySQL:
 
     def dump(self, write: Sink) -> Source:
         """Dump one snapshot, and count its rows in another that began while nobody could write."""
-        program = self._find(self._dump_tools)
-        version = self._version(program)
+        program, version = self._program(self._dump_tools)
         with contextlib.ExitStack() as stack:
             counter = stack.enter_context(self._session())
             server = counter.ask("SELECT VERSION();")[0]

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import rdb
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.session import Session
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
     NOT_VERIFIED,
@@ -24,9 +27,14 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 )
 
 POLL = 0.2
+SOON = 0.02
 READY = 60.0
 NEAR = ("", "localhost", "127.0.0.1", "::1")
 EOF_MARK = 40
+# What an answer starts with that is none: redis-cli ends with status 0 whatever the server says.
+REFUSALS = ("ERR ", "NOAUTH ", "WRONGPASS ", "NOPERM ", "LOADING ", "MISCONF ", "Could not connect")
+# Puts a command to the server, given as words, and returns the answer.
+Ask = Callable[..., str]
 
 # Runs where the server runs, as its user or as root. Nothing of the old state is touched before all of the new one is
 # there.
@@ -87,16 +95,26 @@ class Redis:
 
     def _ask(self, *command: str) -> str:
         answer = self._place.run(["redis-cli", "--raw", *self._options(), *command], env=self._env, timeout=60)
-        # redis-cli ends with status 0 whatever the server says.
-        if answer.startswith(("ERR ", "NOAUTH ", "WRONGPASS ", "NOPERM ", "LOADING ", "MISCONF ", "Could not connect")):
+        if answer.startswith(REFUSALS):
             raise ToolError(f"redis in {self._place} refuses {command[0]}: {answer.strip()}")
         return answer
 
-    def _info(self, section: str) -> dict[str, str]:
-        return parse_info(self._ask("INFO", section))
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[tuple[Ask, str]]:
+        """One client for many plain questions, and its version: starting one costs more than any answer."""
+        script = 'redis-cli --version && exec redis-cli --raw "$@"'
+        command = ["sh", "-c", script, "sh", *self._options()]
+        run: dict[str, Any] = {"env": self._env, "timeout": self._target.timeout}
+        with self._place.running(command, called="redis-cli", **run) as tool:
+            version = tool.stdout.readline().decode().strip()
+            session = Session(self._place, tool, "redis", "ECHO '{}'", REFUSALS)
+            yield (lambda *words: "\n".join(session.ask(" ".join(words)))), version
 
-    def _setting(self, name: str) -> str:
-        lines = self._ask("CONFIG", "GET", name).splitlines()
+    def _info(self, section: str, ask: Ask | None = None) -> dict[str, str]:
+        return parse_info((ask or self._ask)("INFO", section))
+
+    def _setting(self, name: str, ask: Ask | None = None) -> str:
+        lines = (ask or self._ask)("CONFIG", "GET", name).splitlines()
         if len(lines) != 2:
             raise ToolError(f"redis in {self._place} does not tell its setting '{name}'")
         return lines[1]
@@ -111,19 +129,21 @@ class Redis:
 
     def dump(self, write: Sink) -> Source:
         """Have the server write a snapshot, wait for it, and read it."""
-        before = self.counts()
-        if self._near:
-            self._save()
-            after = self.counts()
-            path = f"{self._setting('dir')}/{self._setting('dbfilename')}"
-            with self._place.running(["cat", path], guarded=True, timeout=self._target.timeout) as tool:
-                pump(tool.stdout, write)
-        else:
-            self._replicate(write)
-            after = self.counts()
+        with self._session() as (ask, version):
+            before = parse_keyspace(ask("INFO", "keyspace"))
+            if self._near:
+                self._save(ask)
+                after = parse_keyspace(ask("INFO", "keyspace"))
+                path = f"{self._setting('dir', ask)}/{self._setting('dbfilename', ask)}"
+                with self._place.running(["cat", path], guarded=True, timeout=self._target.timeout) as tool:
+                    pump(tool.stdout, write)
+            else:
+                self._replicate(write)
+                after = parse_keyspace(ask("INFO", "keyspace"))
+            server = self._info("server", ask)["redis_version"]
         return Source(
-            server_version=self._info("server")["redis_version"],
-            tool_version=self._place.run(["redis-cli", "--version"]).strip(),
+            server_version=server,
+            tool_version=version,
             counts=before,
             counts_after=after,
             same_snapshot=False,
@@ -147,36 +167,38 @@ class Redis:
             # A server that does not know the length beforehand ends with a mark, which redis-cli leaves there.
             write(b"" if "until EOF marker" in tool.errors() else tail)
 
-    def _save(self) -> None:
+    def _save(self, ask: Ask) -> None:
         deadline = time.monotonic() + self._target.timeout
-        self._await_no_save(deadline)
-        began = int(self._ask("TIME").split()[0])
+        self._await_no_save(deadline, ask)
+        began = int(ask("TIME").split()[0])
         while True:
-            answer = self._ask("BGSAVE", "SCHEDULE")
+            answer = ask("BGSAVE", "SCHEDULE")
             if "started" in answer or "scheduled" in answer:
                 break
-            self._await_no_save(deadline)
-        state = self._await_no_save(deadline)
+            self._await_no_save(deadline, ask)
+        state = self._await_no_save(deadline, ask)
         while int(state["rdb_last_save_time"]) < began and state.get("rdb_last_bgsave_status") == "ok":
             self._sleep(deadline)
-            state = self._await_no_save(deadline)
+            state = self._await_no_save(deadline, ask)
         if state.get("rdb_last_bgsave_status") != "ok":
             raise ToolError(
                 f"redis in {self._place} could not write its snapshot; its log says why"
                 " (often no space where its data lies, or no memory to fork)"
             )
 
-    def _await_no_save(self, deadline: float) -> Mapping[str, str]:
+    def _await_no_save(self, deadline: float, ask: Ask) -> Mapping[str, str]:
+        wait = SOON
         while True:
-            state = self._info("persistence")
+            state = self._info("persistence", ask)
             if state.get("rdb_bgsave_in_progress") == "0" and state.get("loading", "0") == "0":
                 return state
-            self._sleep(deadline)
+            self._sleep(deadline, wait)
+            wait = min(2 * wait, POLL)
 
-    def _sleep(self, deadline: float) -> None:
+    def _sleep(self, deadline: float, wait: float = POLL) -> None:
         if time.monotonic() > deadline:
             raise ToolError(f"redis in {self._place} did not finish its snapshot within {self._target.timeout:.0f} s")
-        time.sleep(POLL)
+        time.sleep(wait)
 
     def look(self, path: Path) -> Findings:
         """The magic number and the version of the format."""
@@ -257,7 +279,7 @@ class Redis:
         try:
             if appends:
                 self._ask("CONFIG", "SET", "appendonly", "no")
-            self._await_no_save(time.monotonic() + self._target.timeout)
+            self._await_no_save(time.monotonic() + self._target.timeout, self._ask)
             with (
                 path.open("rb") as file,
                 self._place.running(script, source=file, timeout=self._target.timeout) as tool,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running, ToolError
 
 MARK = "mainstay: end of answer"
 
@@ -16,16 +16,18 @@ class Session:
     """Statements go in, lines come out.
 
     ``called`` names the client in errors; ``echo`` is what makes it print MARK, in which ``{}`` stands for the text.
+    A line that starts with one of ``refusals`` is an error of the server, which may refuse to print MARK as well.
     """
 
-    def __init__(self, place: Place, tool: Running, called: str, echo: str) -> None:
+    def __init__(self, place: Place, tool: Running, called: str, echo: str, refusals: tuple[str, ...] = ()) -> None:
         self._place = place
         self._tool = tool
         self._called = called
         self._echo = echo.format(MARK)
+        self._refusals = refusals
 
     def ask(self, sql: str) -> list[str]:
-        """Send statements and return the lines of the answer. Raises ToolError when the client gave up."""
+        """Send statements and return the lines of the answer. Raises ToolError when client or server gave up."""
         lines: list[str] = []
         with contextlib.suppress(BrokenPipeError):
             self._tool.stdin.write(f"{sql}\n{self._echo}\n".encode())
@@ -34,5 +36,7 @@ class Session:
             line = raw.decode(errors="replace").rstrip("\n")
             if line == MARK:
                 return lines
+            if line.startswith(self._refusals):
+                raise ToolError(f"{self._called} in {self._place} refuses {sql.split()[0]}: {line}")
             lines.append(line)
         raise self._place.failure(self._called, self._tool.process.wait(), self._tool.errors())

@@ -225,7 +225,7 @@ def test_nobody_sees_the_password_of_a_new_container(reach: Callable[..., Engine
 def test_tools_that_are_older_than_the_server(reach: Callable[..., Engine], tmp_path: Path) -> None:
     engine: Any = reach("mariadb", MARIADB)
     wait(engine.counts)
-    engine._version = lambda program: "mariadb-dump from 10.11.6-MariaDB, client 10.19"
+    engine._program = lambda names: (names[0], "mariadb-dump from 10.11.6-MariaDB, client 10.19")
     with pytest.raises(BackupError, match=r"are older than the server: .*install those of the server's version"):
         engine.dump(lambda data: None)
 

@@ -78,7 +78,7 @@ def test_a_redis_that_saves_nothing_any_more_is_half_restored(
     monkeypatch.setattr(Redis, "_ask", ask)
     monkeypatch.setattr(Redis, "_setting", lambda _self, name: "yes" if name == "appendonly" else name)
     state = {"redis_version": "8.0.1", "rdb_bgsave_in_progress": "0", "loading": "0"}
-    monkeypatch.setattr(Redis, "_info", lambda _self, _section: state)
+    monkeypatch.setattr(Redis, "_info", lambda _self, _section, _ask=None: state)
     monkeypatch.setattr(Place, "run", run)
     monkeypatch.setattr(Place, "running", running)
     with pytest.raises(HalfDoneError, match=f"'box' saves nothing until it is restarted: no {fails}"):
@@ -286,7 +286,7 @@ def test_whether_a_database_of_postgresql_is_there(
 def test_how_redis_is_started_again(
     monkeypatch: pytest.MonkeyPatch, container: str | None, unit: str, command: list[str] | BackupError
 ) -> None:
-    monkeypatch.setattr(Redis, "_info", lambda _self, _section: {"process_id": "7"})
+    monkeypatch.setattr(Redis, "_info", lambda _self, _section, _ask=None: {"process_id": "7"})
     monkeypatch.setattr(Place, "run", lambda _self, argv, **_options: f"{unit}\n" if argv[-1] == "7" else "")
     redis = Redis(Target(Place(container)))
     if isinstance(command, list):
