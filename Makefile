@@ -21,7 +21,8 @@ setup: ## Install everything needed, into the checkout (and distribution package
 demo: setup ## A bare server becomes a running, backed-up, watched product, and is proven to be one
 	@testbed/demo
 
-test: setup lint unit molecule ## What CI runs: set-up, lint, unit, and the whole site on Debian 13 and 12 as seen from outside
+test: setup lint unit molecule ## What CI runs: set-up, lint, unit, the whole site on Debian 13 and 12 as seen from outside, damaged backups
+	@$(MAKE) --no-print-directory trials TRIALS=20
 
 unit: setup ## Unit tests: offline, under a minute
 	@pytest tests/unit -n 2 -q
@@ -60,10 +61,11 @@ grade: setup ## The sample product's server, hardened by the strict profile, as 
 	@benchmarks/grade.py
 
 # Of `bench`: first_run makes the sample server anew; servers takes a quarter of an hour and 10 GB of memory.
-BENCHMARKS ?= first_run converge tree blob_upload blob_download
+BENCHMARKS ?= first_run converge tree blob_upload blob_download backup_verify
 
 bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results (BENCHMARKS="converge servers" for those alone)
 	@testbed/bed up
+	@testbed/images/build --all
 	@for name in $(BENCHMARKS); do echo; echo "== $$name"; benchmarks/$$name.py; done
 
 grade-edge: setup ## The sample product's site, as testssl.sh and Mozilla's HTTP Observatory see it

@@ -34,6 +34,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils import summary  
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests  # noqa: E402
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import create  # noqa: E402
 
+from testbed.images.catalogue import FERRETDB  # noqa: E402
 from tests.integration.backup import conftest as bed  # noqa: E402
 from tests.unit.plugins.module_utils.backup import faults  # noqa: E402
 
@@ -159,7 +160,7 @@ def databases(out: Path) -> Iterator[list[bed.Database]]:
         bed.mysql_server("mariadb:11.8"),
         bed.mysql_server("mysql:9"),
         bed.server("redis:8.0", command=("redis-server", "--requirepass", bed.PASSWORD)),
-        bed.server("mongo:ferretdb-1.24.0", *(word for item in mongo.items() for word in ("--env", "=".join(item)))),
+        bed.server(f"mongo:{FERRETDB}", *(word for item in mongo.items() for word in ("--env", "=".join(item)))),
     ]
     names = [next(room) for room in rooms]
     try:
@@ -281,8 +282,12 @@ def main() -> int:
     print("\n".join(summary.table([head, *(tuple(map(str, row)) for row in table)], indent="")))
     took = f"{at_rest['wall']} x sha256sum by the clock, {at_rest['cpu']} x its CPU, peak {at_rest['mib']} MiB"
     print(f"quick at 1 GiB: {took}")
+    print(f"mongodb: {FERRETDB} stands in for MongoDB; the tools are MongoDB's own")
     path = ROOT / "benchmarks" / "results" / "backup_verify.json"
-    path.write_text(json.dumps({"engines": rows, "quick": at_rest}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"engines": rows, "quick": at_rest, "stand_in": {"mongodb": FERRETDB}}, indent=1) + "\n",
+        encoding="utf-8",
+    )
     print(f"written to {path.relative_to(ROOT)}")
     return 0
 
