@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - "Mainstay contributors (@mainstay-platform)"
 description:
-  - Asks the server itself, C(sshd -T), the running kernel, C(systemctl), C(fail2ban-client), C(ufw), C(nft), and
-    compares files with what was written. It does not go by what an earlier run did.
+  - Asks the server itself, C(sshd -T), the running kernel, C(auditctl), C(systemctl), C(fail2ban-client), C(ufw),
+    C(nft), and compares files with what was written. It does not go by what an earlier run did.
   - A control is C(passed), C(failed), C(waived) or C(not applicable), each but the first with the reason.
 options:
   controls:
@@ -73,7 +73,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils.hardening import edits, report
+from ansible_collections.mainstay.platform.plugins.module_utils.hardening import audit, edits, report
 from ansible_collections.mainstay.platform.plugins.module_utils.host import access, apt, ssh, sysctl, units
 
 TREES = Path("/var/lib/mainstay/trees")
@@ -248,9 +248,19 @@ def mount(look: Look, point: str, option: str) -> Findings:
     rc, out = look.run("findmnt", "-no", "OPTIONS", point)
     if rc != 0:
         return [(report.NOT_HERE, f"{point} is no file system of its own")]
-    return [
-        (report.PASSED if option in out.strip().split(",") else report.FAILED, f"{point} is mounted without {option}")
-    ]
+    if option in out.strip().split(","):
+        return [(report.PASSED, point)]
+    return [(report.FAILED, f"{point} is mounted without {option}: mount -o remount,{option} {point}, or a restart")]
+
+
+def audit_rules(look: Look, path: str) -> Findings:
+    """The kernel has the rules of a file."""
+    rc, out = look.run("auditctl", "-l")
+    if rc != 0:
+        return [(report.FAILED, f"the kernel does not tell its audit rules: {out.strip()}")]
+    lacking = audit.missing(Path(path).read_text(), out) if Path(path).exists() else []
+    said = f"the kernel lacks {len(lacking)} of the rules in {path}, the first is '{lacking[0]}'" if lacking else ""
+    return [(report.FAILED if lacking else report.PASSED, said)]
 
 
 def apparmor(_look: Look) -> Findings:
@@ -274,7 +284,7 @@ def exposure(look: Look, unit: str, most: str) -> Findings:
 
 PROBES: dict[str, Callable[..., Findings]] = {
     "ufw": ufw, "container_firewall": container_firewall, "jail": jail, "rsa_host_key": rsa_host_key,
-    "mount": mount, "apparmor": apparmor, "exposure": exposure,
+    "mount": mount, "audit": audit_rules, "apparmor": apparmor, "exposure": exposure,
 }  # fmt: skip
 KINDS = (sshd, kernel, packages, files, lines, modes, pam, running)
 

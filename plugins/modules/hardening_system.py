@@ -8,13 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: hardening_system
-short_description: Settle lines, modes, PAM profiles and groups of the distribution in one call
+short_description: Settle lines, modes, PAM profiles, groups and mounts of the distribution in one call
 version_added: 0.1.0
 author:
   - "Mainstay contributors (@mainstay-platform)"
 description:
   - Puts lines into files that belong to the distribution, takes permissions away from paths of its, switches PAM
-    profiles on, makes groups, and replaces a short RSA host key of SSH.
+    profiles on, makes groups, replaces a short RSA host key of SSH, and puts options of mounts and rules of the
+    kernel's audit in force.
   - What was there before is recorded in C(/var/lib/mainstay/hardening/system.json). What an earlier call set and this
     one does not name gets back what it had.
   - A mode is an upper limit, a stricter one stays. Paths that do not exist are passed over.
@@ -79,6 +80,29 @@ options:
       - An RSA host key of SSH with fewer bits is made anew; the old one is kept beside it. V(0) leaves it.
     type: int
     default: 0
+  mounts:
+    description:
+      - Options that file systems which are mounted have. One that lacks its option is mounted anew in its place; where
+        that is refused, as in a container, there is a warning.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Where it is mounted. Passed over where nothing is.
+        type: path
+        required: true
+      option:
+        description: The option.
+        type: str
+        required: true
+  audit_rules:
+    description:
+      - Files in C(/etc/audit/rules.d) whose rules the kernel has. They are loaded, with all others there, where it
+        lacks one or they have changed since they were loaded.
+    type: list
+    elements: path
+    default: []
   notes:
     description:
       - Sentences that are given as warnings.
@@ -125,6 +149,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mainstay.platform.plugins.module_utils.hardening import audit
 from ansible_collections.mainstay.platform.plugins.module_utils.hardening import edits as lines
 
 RECORD = Path("/var/lib/mainstay/hardening/system.json")
@@ -135,7 +160,7 @@ LAST_USER = 59999
 
 def record() -> dict[str, Any]:
     """What earlier calls did, and what was there before."""
-    empty: dict[str, Any] = {"edits": [], "originals": {}, "modes": {}, "pam": {}, "groups": []}
+    empty: dict[str, Any] = {"edits": [], "originals": {}, "modes": {}, "pam": {}, "groups": [], "audit": []}
     return {**empty, **json.loads(RECORD.read_text())} if RECORD.exists() else empty
 
 
@@ -288,6 +313,55 @@ def settle_host_key(module: AnsibleModule) -> bool:
     return True
 
 
+def settle_mounts(module: AnsibleModule) -> list[dict[str, str]]:
+    """Give mounted file systems their options. Returns diffs."""
+    diffs = []
+    for entry in module.params["mounts"]:
+        path, option = entry["path"], entry["option"]
+        rc, out, _err = module.run_command(["findmnt", "-no", "OPTIONS", path])
+        if rc != 0 or option in out.strip().split(","):
+            continue
+        if not module.check_mode:
+            rc, _out, err = module.run_command(["mount", "-o", f"remount,{option}", path])
+            if rc != 0:
+                module.warn(f"{path} cannot be mounted with {option} now, but is from the next start on: {err.strip()}")
+                continue
+        after = f"{out.strip()},{option}\n"
+        diffs.append({"before_header": path, "after_header": path, "before": out, "after": after})
+    return diffs
+
+
+def settle_audit(module: AnsibleModule, known: dict[str, Any]) -> list[dict[str, str]]:
+    """Load rules that the kernel lacks or that have changed, and forget those of files that are gone. Returns diffs."""
+    text = "".join(Path(path).read_text() for path in module.params["audit_rules"] if Path(path).exists())
+    wanted, loaded = audit.rules(text), known["audit"]
+    if not wanted and not loaded:
+        return []
+    # In check mode the package is about to come; without the control it may have gone.
+    known["audit"] = wanted
+    if module.get_bin_path("auditctl", opt_dirs=["/usr/sbin", "/sbin"]) is None:
+        return []
+    rc, before, err = module.run_command(["auditctl", "-l"])
+    if rc != 0:
+        module.warn(f"The kernel takes no audit rules, which are in force when it does: auditctl says {err.strip()}")
+        return []
+    if wanted == loaded and not audit.missing(text, before):
+        return []
+    after = _list(wanted)
+    if not module.check_mode:
+        # auditctl stops at the first rule that it does not take, and says which.
+        run(module, ["augenrules", "--load"])
+        after = run(module, ["auditctl", "-l"])
+        if lacking := audit.missing(text, after):
+            module.warn(
+                f"The kernel takes no new audit rules before the next start, so it lacks {len(lacking)} of them"
+            )
+    header = "audit rules in force"
+    return (
+        [] if after == before else [{"before_header": header, "after_header": header, "before": before, "after": after}]
+    )
+
+
 def run(module: AnsibleModule, command: list[str]) -> str:
     """Run a command, or fail with its words."""
     rc, out, err = module.run_command(
@@ -307,6 +381,7 @@ def main() -> None:
         "owner": {"type": "str", "default": "root"},
         "group": {"type": "str", "default": "root"},
     }
+    mount = {"path": {"type": "path", "required": True}, "option": {"type": "str", "required": True}}
     module = AnsibleModule(
         argument_spec={
             "edits": {"type": "list", "elements": "dict", "options": edit, "default": []},
@@ -314,6 +389,8 @@ def main() -> None:
             "pam": {"type": "list", "elements": "str", "default": []},
             "groups": {"type": "list", "elements": "str", "default": []},
             "rsa_bits": {"type": "int", "default": 0},
+            "mounts": {"type": "list", "elements": "dict", "options": mount, "default": []},
+            "audit_rules": {"type": "list", "elements": "path", "default": []},
             "notes": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -325,6 +402,7 @@ def main() -> None:
     # Groups before the files that name them; PAM's profiles before the lines that they are made of.
     diffs = settle_groups(module, known) + settle_pam(module, known)
     diffs += settle_edits(module, known) + settle_modes(module, known)
+    diffs += settle_mounts(module) + settle_audit(module, known)
     host_key = settle_host_key(module)
     if json.dumps(known, sort_keys=True) != before and not module.check_mode:
         if any(known.values()):

@@ -501,7 +501,7 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "files-tmp", "Nothing runs from /tmp",
-        "As /dev/shm. From the next start on, where /tmp is a file system of its own.",
+        "As /dev/shm, where /tmp is a file system of its own.",
         STRICT, needs=("tmp_mount",),
         files=(File("/etc/systemd/system/tmp.mount.d/50-mainstay.conf", "tmp-mount.conf.j2"),),
         checks=("mount:/tmp:noexec",),
@@ -528,7 +528,7 @@ CONTROLS: tuple[Control, ...] = (
         "Changes of accounts, of sudo, of SSH, of the clock, of modules: few rules, so that somebody reads them.",
         STRICT, needs=("not_container",),
         packages=("auditd",), units=("auditd",),
-        files=(File(_RULES, "audit.rules.j2", "0640"),),
+        files=(File(_RULES, "audit.rules.j2", "0640"),), checks=(f"audit:{_RULES}",),
     ),
     Control(
         "logs-integrity", "Changed files are found",

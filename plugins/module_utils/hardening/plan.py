@@ -52,7 +52,8 @@ def plan(facts: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]
     ``facts`` is what ``hardening_preflight`` returns. ``options`` are ``profile``, ``controls`` {id: bool}, ``waivers``
     [{control, reason, until}], ``today`` (``2026-11-21``), ``ssh_users``, ``ssh_options``, ``sysctl``, ``banner``.
     Returns ``packages``, ``files``, ``sshd``, ``sysctl``, ``edits``, ``modes``, ``pam``, ``groups``, ``units``, ``on``
-    (ids) and ``notes`` for what is to be done, and ``controls`` for what is to be reported. Raises PlanError.
+    (ids), ``mounts`` [{path, option}], ``audit_rules`` (paths) and ``notes`` for what is to be done, and ``controls``
+    for what is to be reported. Raises PlanError.
     """
     today = datetime.date.fromisoformat(str(options["today"]))
     waivers, notes = _waivers(options.get("waivers") or [], today, _switches(options.get("controls") or {}))
@@ -77,6 +78,8 @@ def plan(facts: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]
         "pam": _unique(p for c in on for p in c.pam),
         "groups": _unique(g for c in on for g in c.groups),
         "units": [{"name": u, "enabled": True, "state": "started"} for u in _unique(u for c in on for u in c.units)],
+        "mounts": [{"path": path, "option": option} for path, option in _checks(on, "mount")],
+        "audit_rules": [path for (path,) in _checks(on, "audit")],
     }
     result["controls"] = [_reported(c, state, why, result, words) for c, state, why in states]
     return result
@@ -198,6 +201,12 @@ def _reported(
         "units": list(control.units),
         "checks": list(control.checks),
     }
+
+
+def _checks(controls: Iterable[Control], name: str) -> list[list[str]]:
+    """What the checks of a name look at: ``mount:/tmp:noexec`` gives ``[/tmp, noexec]``."""
+    found = [check.split(":") for control in controls for check in control.checks]
+    return [arguments for kind, *arguments in found if kind == name]
 
 
 def _unique(values: Iterable[str]) -> list[str]:

@@ -180,16 +180,19 @@ def test_every_control_holds(server: Strict) -> None:
 def test_the_report_sees_what_is_not_so(server: Strict) -> None:
     server.shell(
         "echo 1 > /proc/sys/net/ipv4/conf/all/accept_redirects; chmod 0666 /etc/crontab; "
-        "echo 'Defaults !use_pty' > /etc/sudoers.d/00-mainstay; fail2ban-client stop recidive"
+        "echo 'Defaults !use_pty' > /etc/sudoers.d/00-mainstay; fail2ban-client stop recidive; "
+        "mount -o remount,exec /dev/shm"
     )
     entries = server.report()
     failed = {name: e["why"] for name, e in entries.items() if e["state"] == "failed"}
-    assert set(failed) == {"net-redirects", "cron-files", "accounts-sudo", "bans-recidive"}
+    assert set(failed) == {"net-redirects", "cron-files", "accounts-sudo", "bans-recidive", "files-shm"}
     assert failed["net-redirects"] == "net.ipv4.conf.all.accept_redirects is 1"
     assert failed["cron-files"] == "/etc/crontab has mode 0666 of user 0"
     assert failed["accounts-sudo"] == "/etc/sudoers.d/00-mainstay was changed"
+    assert failed["files-shm"].startswith("/dev/shm is mounted without noexec")
     server.shell("fail2ban-client reload")
     assert changed(server.harden()) > 0
+    assert "noexec" in server.shell("findmnt -no OPTIONS /dev/shm").split(",")
     assert [e["id"] for e in server.report().values() if e["state"] == "failed"] == []
 
 
