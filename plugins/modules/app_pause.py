@@ -26,6 +26,13 @@ options:
     type: str
     choices: [paused, resumed]
     required: true
+  restoring:
+    description:
+      - For V(paused), the backup jobs whose data is about to be restored, each with the set that it is restored from
+        (empty for a file that is in no set). Until V(resumed) the app is not backed up, and
+        M(mainstay.platform.backup_fetch) goes on with these sets.
+    type: dict
+    default: {}
   timeout:
     description:
       - Seconds to wait for the services to be healthy.
@@ -54,6 +61,7 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import unfinished
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.pause import Pause
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker
@@ -67,12 +75,19 @@ def main() -> None:
         argument_spec={
             "app": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["paused", "resumed"], "required": True},
+            "restoring": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 180},
         },
         supports_check_mode=True,
     )
     params = module.params
     pause = Pause(params["app"], shared.STATE)
+    if not module.check_mode:
+        if params["state"] == "paused":
+            unfinished.hold(shared.STATE, params["app"], params["restoring"])
+        else:
+            # Before they are started: what is there is right, even where a service does not become healthy with it.
+            unfinished.release(shared.STATE, params["app"])
     if shutil.which("docker") is None:
         if stopped := pause.remembered():
             module.fail_json(msg=f"app '{params['app']}': docker is gone, and {', '.join(stopped)} had been stopped")

@@ -25,6 +25,11 @@ options:
       - Take no set that is younger, such as V(2026-11-21 02:00) or V(20261121).
     type: str
     default: ""
+  resume:
+    description:
+      - Without O(set) and O(at), go on with the set of a restore on this host that has not ended.
+    type: bool
+    default: false
   dest:
     description:
       - Directory for the files. It is made, for root alone.
@@ -83,8 +88,9 @@ import dataclasses
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import unfinished
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import private_directory
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.module import orderly_end
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.module import STATE, orderly_end
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import BlobError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.store_options import STORES
 from ansible_collections.mainstay.platform.plugins.module_utils.keep import module as shared
@@ -100,6 +106,7 @@ def main() -> None:
             "database": {"type": "str", "required": True},
             "set": {"type": "str", "default": ""},
             "at": {"type": "str", "default": ""},
+            "resume": {"type": "bool", "default": False},
             "dest": {"type": "path", "required": True},
             "stores": STORES,
         },
@@ -108,6 +115,10 @@ def main() -> None:
     params = module.params
     stores = shared.check(module)
     dest = Path(params["dest"])
+    if params["resume"] and not (params["set"] or params["at"]):
+        params["set"] = unfinished.sets(STATE, params["app"]).get(params["name"], "")
+        if params["set"]:
+            module.warn(f"a restore of '{params['name']}' is not over; it goes on with its set {params['set']}")
     try:
         if module.check_mode:
             copies, warnings = find(stores, params, params["set"], params["at"], shared.opened)

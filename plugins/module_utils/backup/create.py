@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import crypt, files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import crypt, files, unfinished
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.change import change_check, newest_proven
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine, Source
@@ -148,14 +148,15 @@ def create(
     started: float | None = None,
     clock: Callable[[], float] = time.time,
     way_out: Callable[[dict[str, Any]], str] | None = None,
+    restoring: bool = False,
 ) -> list[Made]:
     """Back up every piece of a job. ``connect`` makes the engine for one database.
 
     ``started`` names the set, for several jobs that are one; it defaults to now. ``way_out`` makes of a manifest the
-    script that restores the backup without us.
+    script that restores the backup without us. ``restoring``: a restore keeps what is there, half restored or not.
 
-    Raises BackupError when the job is being worked on already, there is no room, the dump fails or is bad. Nothing is
-    left then that looks like a backup, and older backups are as they were.
+    Raises BackupError when the job is being worked on already, a restore of the app is not over, there is no room, the
+    dump fails or is bad. Nothing is left then that looks like a backup, and older backups are as they were.
     """
     if job.recipients:
         crypt.parse_recipients(job.recipients)
@@ -163,6 +164,8 @@ def create(
         stack.enter_context(files.lock(job.lock, f"backup job '{job.name}'"))
         if job.patience is not None:
             stack.enter_context(files.turn(job.locks / TURN, f"backup job '{job.name}'", job.patience))
+        if not restoring:
+            unfinished.refuse(job.locks, job.app)
         files.private_directory(job.directory)
         for path in files.leftovers(job.directory):
             path.unlink()

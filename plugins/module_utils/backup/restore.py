@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import files, unfinished
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import Job, Made, create
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import Content
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Engine
@@ -47,6 +48,7 @@ class Restored:
     extra: dict[str, int]
     safety: Made | None
     duration: float
+    notes: list[str]
 
 
 def plan(
@@ -100,10 +102,15 @@ def restore(
     """
     begin = time.monotonic()
     engine = connect(database)
-    with files.lock(job.lock, f"backup job '{job.name}'"):
+    # What goes beside leaves the data of the job alone.
+    in_place = database in ("", *job.databases)
+    with files.lock(job.lock, f"backup job '{job.name}'"), contextlib.ExitStack() as stack:
         safety = _keep(job, kind, connect, database) if agreed.safety else None
+        if in_place:
+            key = str((manifest or {}).get("set", ""))
+            stack.enter_context(unfinished.restoring(job.locks, job.app, job.name, key))
         try:
-            engine.restore(path)
+            notes = engine.restore(path) or []
         except HalfDoneError as error:
             raise HalfDoneError(f"{error}{_hint(safety)}") from error
         except BackupError as error:
@@ -112,14 +119,14 @@ def restore(
             counts = engine.counts()
         except BackupError as error:
             raise HalfDoneError(f"restored, but it cannot be compared: {error}{_hint(safety)}") from error
-    extra = {}
-    if manifest is not None:
-        promised = manifest.get("counts") or {}
-        wrong = differences(promised, counts, manifest.get("volatile"), extra_allowed=True)
-        if wrong:
-            raise HalfDoneError(f"restored, but not what the manifest promises: {shorten(wrong)}{_hint(safety)}")
-        extra = {name: count for name, count in counts.items() if name not in promised}
-    return Restored(counts, extra, safety, round(time.monotonic() - begin, 3))
+        extra = {}
+        if manifest is not None:
+            promised = manifest.get("counts") or {}
+            wrong = differences(promised, counts, manifest.get("volatile"), extra_allowed=True)
+            if wrong:
+                raise HalfDoneError(f"restored, but not what the manifest promises: {shorten(wrong)}{_hint(safety)}")
+            extra = {name: count for name, count in counts.items() if name not in promised}
+    return Restored(counts, extra, safety, round(time.monotonic() - begin, 3), notes)
 
 
 def moved(manifest: Manifest, database: str) -> Manifest:
@@ -145,7 +152,7 @@ def _keep(job: Job, kind: type[Engine], connect: Callable[[str], Engine], databa
         databases=(database,) if database else job.databases,
         directory=job.directory / BEFORE_RESTORE,
     )
-    return create(beside, kind, connect)[0]
+    return create(beside, kind, connect, restoring=True)[0]
 
 
 def _hint(safety: Made | None) -> str:

@@ -252,7 +252,13 @@ def test_killed_in_the_middle_and_run_again(way: Way) -> None:
     assert process.returncode != 0, said
     assert "stay stopped until a restore has succeeded" in " ".join(said.split()), said[-3000:]
     assert not running(way.first)
+    # What a timer would do now: half a database must not become the newest proven backup.
+    said = way.play("playbooks/backup.yml", check=False, backup_job="way-redis")
+    assert "a restore of app 'way' is not over (way-" in said
+    assert "These backups failed: way-redis" in said
     said = way.play("playbooks/restore.yml", app="way")
+    assert "a restore of 'way-redis' is not over; it goes on with its set 20" in said
+    assert way.first.shell("ls /var/lib/mainstay/backups/*.restoring", check=False) == ""
     assert held(way.first) == FULL
     assert running(way.first)
     assert "To have back what was there before" in said
