@@ -12,6 +12,16 @@ description:
     Gives HTTP and HTTPS where an app has domains, otherwise nothing. Services and databases never need an open
     port, since they listen on the loopback address or on internal networks only.
 positional: _input
+options:
+  http3:
+    description: Whether the sites are served by HTTP/3 as well, which comes by UDP.
+    type: bool
+    default: false
+  web_sources:
+    description: Networks, as those of a CDN, that alone may reach the sites. Anyone when empty.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - mainstay.platform.apps
 """
@@ -21,7 +31,7 @@ EXAMPLES = r"""
   ansible.builtin.import_role:
     name: mainstay.platform.hardening
   vars:
-    hardening_firewall_rules: "{{ apps | mainstay.platform.firewall_rules }}"
+    hardening_firewall_app_rules: "{{ apps | mainstay.platform.firewall_rules }}"
 """
 
 RETURN = r"""
@@ -38,6 +48,10 @@ _value:
       description: Protocol.
       type: str
       sample: tcp
+    from:
+      description: Who may come. Absent where anyone may.
+      type: str
+      sample: 192.0.2.0/24
 """
 
 from collections.abc import Callable

@@ -16,6 +16,15 @@ options:
     description: Whether backups are encrypted, as for P(mainstay.platform.backups_jobs#filter).
     type: bool
     default: false
+  http3:
+    description: As for P(mainstay.platform.firewall_rules#filter).
+    type: bool
+    default: false
+  web_sources:
+    description: As for P(mainstay.platform.firewall_rules#filter).
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - mainstay.platform.apps
 """

@@ -50,6 +50,12 @@ options:
     type: list
     elements: dict
     default: []
+  firewall_app_rules:
+    description:
+      - The same, of those that come from the apps.
+    type: list
+    elements: dict
+    default: []
 extends_documentation_fragment:
   - mainstay.platform.attributes.read_only
   - mainstay.platform.attributes.debian
@@ -211,13 +217,15 @@ def main() -> None:
             "ssh_users": {"type": "list", "elements": "str", "default": []},
             "ban_ignore": {"type": "list", "elements": "str", "default": []},
             "firewall_rules": {"type": "list", "elements": "dict", "default": []},
+            "firewall_app_rules": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )
     session = ssh.session(ancestors())
     allowed, errors = ufw.sources(module.params["ssh_allowed_sources"], "hardening_ssh_allowed_sources")
     errors += ufw.sources(module.params["ban_ignore"], "hardening_ban_ignore")[1]
-    errors += ufw.rules(module.params["firewall_rules"], "hardening_firewall_rules")[1]
+    for name in ("firewall_rules", "firewall_app_rules"):
+        errors += ufw.rules(module.params[name], f"hardening_{name}")[1]
 
     sshd = module.get_bin_path("sshd", opt_dirs=["/usr/sbin"])
     settings = effective(module, sshd, session) if sshd else {}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .app_stack import app_stack_projects
@@ -14,10 +15,13 @@ from .monitoring_targets import monitoring_targets
 from .nginx_sites import nginx_sites
 
 
-def everything(apps: list[dict[str, Any]], encrypted: bool = False) -> dict[str, Any]:
-    """Return each projection under its name; `encrypted` as for `backups_jobs` and `monitoring_targets`."""
+def everything(
+    apps: list[dict[str, Any]], encrypted: bool = False, http3: bool = False, web_sources: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return each projection under its name; `encrypted` as for `backups_jobs` and `monitoring_targets`, the others as
+    for `firewall_rules`."""
     return {
-        "firewall_rules": firewall_rules(apps),
+        "firewall_rules": firewall_rules(apps, http3, web_sources),
         "certbot_certificates": certbot_certificates(apps),
         "nginx_sites": nginx_sites(apps),
         "app_stack_projects": app_stack_projects(apps),

@@ -4,9 +4,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
-def firewall_rules(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return HTTP and HTTPS where an app has domains, else nothing. SSH is the role's own business."""
-    return [{"port": port, "proto": "tcp"} for port in (80, 443)] if any(app["domains"] for app in apps) else []
+def firewall_rules(
+    apps: list[dict[str, Any]], http3: bool = False, web_sources: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return HTTP and HTTPS where an app has domains, else nothing. SSH is the role's own business.
+
+    ``http3`` adds UDP; ``web_sources`` are the networks, as of a CDN, that alone may come; none named is everybody.
+    """
+    if not any(app["domains"] for app in apps):
+        return []
+    rules = [{"port": port, "proto": "tcp"} for port in (80, 443)] + [{"port": 443, "proto": "udp"}] * http3
+    return [{**rule, "from": source} for source in web_sources for rule in rules] or rules

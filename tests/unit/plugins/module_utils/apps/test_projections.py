@@ -168,6 +168,29 @@ def test_firewall(given: list[Any], expected: list[dict[str, Any]]) -> None:
     assert firewall_rules(load(given)) == expected
 
 
+CDN = ["192.0.2.0/24", "2001:db8::/32"]
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "expected"),
+    [
+        pytest.param(apps(), {"http3": True}, ["80/tcp", "443/tcp", "443/udp"], id="HTTP/3"),
+        pytest.param(
+            apps(), {"web_sources": CDN},
+            [f"{port}/tcp {source}" for source in CDN for port in (80, 443)], id="behind a CDN alone",
+        ),
+        pytest.param(
+            apps(), {"http3": True, "web_sources": CDN[:1]},
+            [f"{port} {CDN[0]}" for port in ("80/tcp", "443/tcp", "443/udp")], id="both",
+        ),
+        pytest.param([], {"http3": True, "web_sources": CDN}, [], id="no apps"),
+    ],
+)  # fmt: skip
+def test_firewall_options(given: list[Any], options: dict[str, Any], expected: list[str]) -> None:
+    found = firewall_rules(load(given), **options)
+    assert [f"{rule['port']}/{rule['proto']} {rule.get('from', '')}".strip() for rule in found] == expected
+
+
 def test_backups() -> None:
     assert backups_jobs(
         load(apps({"0.databases.1.backup": {"schedule": "00/6:00", "keep_local": 2}})), encrypted=True
