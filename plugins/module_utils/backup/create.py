@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,19 +110,30 @@ def source_check(source: Source, findings: Findings) -> Check:
         return Check("source", OK, "counts are those of the source")
     if source.same_snapshot:
         return Check("source", BAD, f"not what the source had: {shorten(wrong)}")
-    after = source.counts_after or {}
-    names = set(source.counts) | set(after) | set(findings.counts)
-    outside = [
-        f"{name}: {before} before, {later} after, {have} in the file"
-        for name in sorted(names)
-        for before, later, have in [(source.counts.get(name, 0), after.get(name, 0), findings.counts.get(name, 0))]
-        if not min(before, later) <= have <= max(before, later)
-    ]
-    if not outside:
-        return Check("source", OK, "counts lie between those of the source before and after")
-    moving = source.counts != after
-    reason = f"the source {'changed meanwhile' if moving else 'had something else'}: {shorten(outside)}"
-    return Check("source", NOT_VERIFIED if moving else BAD, reason, required=not moving)
+    lost, apart = _outside(source, findings.counts)
+    if lost:
+        return Check("source", BAD, f"missing, though nothing moved in the source: {shorten(lost)}")
+    if apart:
+        return Check("source", NOT_VERIFIED, f"the source changed meanwhile: {shorten(apart)}", required=False)
+    return Check("source", OK, "counts lie between those of the source before and after")
+
+
+def _outside(source: Source, found: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """What is not between two looks at the source: what is missing though nothing moved, and what may have moved.
+
+    Something that was there for a moment is in the file and in neither look. Something that was away for a moment is in
+    both, which is believed of what is ``volatile`` in the source alone.
+    """
+    lost, apart = [], []
+    after, may_go = source.counts_after or {}, source.volatile or {}
+    for name in sorted({*(source.counts or {}), *after, *found}):
+        before, later, have = ((source.counts or {}).get(name, 0), after.get(name, 0), found.get(name, 0))
+        if min(before, later) <= have <= max(before, later):
+            continue
+        line = f"{name}: {before} before, {later} after, {have} in the file"
+        gone = before == later and have < before - may_go.get(name, 0)
+        (lost if gone else apart).append(line)
+    return lost, apart
 
 
 def pieces(job: Job, engine: type[Engine]) -> list[str]:

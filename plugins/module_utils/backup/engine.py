@@ -47,7 +47,8 @@ class Source:
     """What is known of the server and of its data from the dump itself.
 
     ``counts`` as the server reported them; ``same_snapshot`` whether they are of the very data that was dumped. Where
-    they are not, ``counts_after`` is a second look, and ``note`` says it in words for the manifest.
+    they are not, ``counts_after`` is a second look, ``volatile`` how many of each may come and go by themselves, and
+    ``note`` says it in words for the manifest.
     """
 
     server_version: str
@@ -56,6 +57,7 @@ class Source:
     same_snapshot: bool
     note: str
     counts_after: dict[str, int] | None = None
+    volatile: dict[str, int] | None = None
 
 
 class Engine(Protocol):

@@ -56,7 +56,7 @@ rm -rf "$2"
 mv .mainstay-restore "$2"
 """
 
-_KEYSPACE = re.compile(r"^(db\d+):keys=(\d+)", re.MULTILINE)
+_KEYSPACE = re.compile(r"^(db\d+):keys=(\d+)(?:,expires=(\d+))?", re.MULTILINE)
 _ERROR = re.compile(r"--- RDB ERROR DETECTED ---\n(?P<what>.*)")
 _READ = re.compile(r"\[info\] (\d+) keys read")
 
@@ -69,7 +69,12 @@ def parse_info(text: str) -> dict[str, str]:
 
 def parse_keyspace(text: str) -> dict[str, int]:
     """Keys per database from an answer to INFO keyspace."""
-    return {name: int(keys) for name, keys in _KEYSPACE.findall(text)}
+    return {name: int(keys) for name, keys, _expires in _KEYSPACE.findall(text)}
+
+
+def parse_expiring(text: str) -> dict[str, int]:
+    """How many of them have an expiry."""
+    return {name: int(expires) for name, _keys, expires in _KEYSPACE.findall(text) if expires}
 
 
 class Redis:
@@ -130,7 +135,8 @@ class Redis:
     def dump(self, write: Sink) -> Source:
         """Have the server write a snapshot, wait for it, and read it."""
         with self._session() as (ask, version):
-            before = parse_keyspace(ask("INFO", "keyspace"))
+            said = ask("INFO", "keyspace")
+            before = parse_keyspace(said)
             if self._near:
                 self._save(ask)
                 after = parse_keyspace(ask("INFO", "keyspace"))
@@ -146,6 +152,7 @@ class Redis:
             tool_version=version,
             counts=before,
             counts_after=after,
+            volatile=parse_expiring(said),
             same_snapshot=False,
             note="keys were counted right before and after the snapshot, the manifest's counts are those of the file",
         )

@@ -191,6 +191,9 @@ def test_never_two_at_once(job: Job) -> None:
 SAME = Source("1", "1", {"a": 3}, same_snapshot=True, note="")
 LIVE = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"a": 5})
 STILL = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"a": 3})
+# A table at rest beside one that is written, and keys of which some have an expiry.
+BOTH = Source("1", "1", {"a": 500, "b": 9}, same_snapshot=False, note="", counts_after={"a": 500, "b": 10})
+KEYS = Source("1", "1", {"a": 9}, same_snapshot=False, note="", counts_after={"a": 9}, volatile={"a": 1})
 
 
 @pytest.mark.parametrize(
@@ -205,6 +208,15 @@ STILL = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"
         pytest.param(LIVE, {"a": 9}, "not_verified", False, id="live, outside while it changes"),
         pytest.param(STILL, {"a": 3}, "ok", True, id="at rest, same"),
         pytest.param(STILL, {"a": 2}, "bad", True, id="at rest, fewer"),
+        pytest.param(STILL, {}, "bad", True, id="at rest, none"),
+        pytest.param(STILL, {"a": 4}, "not_verified", False, id="at rest, more: one came and went"),
+        pytest.param(STILL, {"a": 3, "b": 1}, "not_verified", False, id="at rest, another: it came and went"),
+        pytest.param(KEYS, {"a": 8}, "not_verified", False, id="at rest, fewer: one expired and came again"),
+        pytest.param(KEYS, {"a": 7}, "bad", True, id="at rest, fewer than can have expired"),
+        pytest.param(BOTH, {"a": 500, "b": 10}, "ok", True, id="one at rest, one in between"),
+        pytest.param(BOTH, {"a": 400, "b": 9}, "bad", True, id="one at rest, fewer, while the other changes"),
+        pytest.param(BOTH, {"a": 500, "b": 8}, "not_verified", False, id="one at rest, the other outside"),
+        pytest.param(BOTH, {"a": 400, "b": 8}, "bad", True, id="one at rest, fewer, the other outside"),
     ],
 )
 def test_source_check(source: Source, found: dict[str, int] | None, verdict: str, required: bool) -> None:

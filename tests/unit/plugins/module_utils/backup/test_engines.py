@@ -203,6 +203,7 @@ def test_info_of_redis() -> None:
     assert redis.parse_info(text) == {"loading": "0", "rdb_last_bgsave_status": "ok"}
     keyspace = "# Keyspace\r\ndb0:keys=17,expires=2,avg_ttl=0\r\ndb3:keys=1,expires=0,avg_ttl=0,subexpiry=0\r\n"
     assert redis.parse_keyspace(keyspace) == {"db0": 17, "db3": 1}
+    assert redis.parse_expiring(keyspace) == {"db0": 2, "db3": 0}
 
 
 # redis-check-rdb 7.0 and 8.0.
