@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,16 @@ PROFILES = {
     "OpenSCAP CIS level 2 (server), %": ("cis_level2_server", 82.0),
     "OpenSCAP ANSSI BP-028 intermediary, %": ("anssi_bp28_intermediary", 80.0),
 }
-EXPOSURE = {"nginx.service": 2.6, "fail2ban.service": 2.2}
+EXPOSURE = {
+    "nginx.service": 2.6,
+    "fail2ban.service": 2.2,
+    "prometheus.service": 3.0,
+    "prometheus-alertmanager.service": 3.0,
+    "prometheus-blackbox-exporter.service": 3.0,
+    "prometheus-node-exporter.service": 3.0,
+}
+# What is more exposed than this, and has no target, asks for a reason.
+EXPOSED = 3.0
 FINDINGS = ROOT / "benchmarks" / "findings.yml"
 RULE = "xccdf_org.ssgproject.content_rule_"
 XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
@@ -179,11 +189,19 @@ def exposure(server: str) -> tuple[list[Grade], dict[str, float]]:
     ], found
 
 
-def unexplained(failing: dict[str, list[str]]) -> list[str]:
-    """Failing rules that benchmarks/findings.yml does not explain."""
-    entries = yaml.safe_load(FINDINGS.read_text())["openscap"]
-    known = [re.compile(pattern) for entry in entries for pattern in entry["rules"]]
-    return [rule for rule in failing if not any(pattern.fullmatch(rule) for pattern in known)]
+def unexplained(failing: Iterable[str], suggestions: Iterable[str], units: Mapping[str, float]) -> dict[str, list[str]]:
+    """What benchmarks/findings.yml gives no reason for: OpenSCAP's rules, lynis's tests, units without a target."""
+    known = yaml.safe_load(FINDINGS.read_text())
+    exposed = (unit for unit, value in units.items() if value > EXPOSED and unit not in EXPOSURE)
+    found = {
+        "openscap": (failing, [rule for entry in known["openscap"] for rule in entry["rules"]]),
+        "lynis": ((said.split()[0] for said in suggestions), [re.escape(entry["test"]) for entry in known["lynis"]]),
+        "systemd": (exposed, [unit for entry in known["systemd"] for unit in entry["units"]]),
+    }
+    return {
+        grader: [name for name in dict.fromkeys(names) if not any(re.fullmatch(pattern, name) for pattern in patterns)]
+        for grader, (names, patterns) in found.items()
+    }
 
 
 def main() -> int:
@@ -203,7 +221,7 @@ def main() -> int:
     grades += scap
     units, all_units = exposure(options.server)
     grades += units
-    without = unexplained(failing)
+    without = unexplained(failing, suggestions, all_units)
 
     width = max(len(grade.what) for grade in grades)
     for grade in grades:
@@ -211,7 +229,8 @@ def main() -> int:
         reached = grade.reached if isinstance(grade.reached, str) else f"{grade.reached:g}"
         target = grade.target if isinstance(grade.target, str) else f"{grade.target:g}"
         print(f"{grade.what:<{width}}  {reached:>7}  {relation:>2} {target:<6}  {'ok' if grade.good else 'MISSED'}")
-    print(f"{len(failing)} rules of OpenSCAP fail, {len(without)} of them unexplained: {', '.join(without) or '-'}")
+    for grader, names in without.items():
+        print(f"{grader}, without a reason in {FINDINGS.name}: {', '.join(names) or '-'}")
     result: dict[str, Any] = {
         "benchmark": "grade",
         "server": options.server,
@@ -224,12 +243,13 @@ def main() -> int:
         },
         "grades": [{**asdict(grade), "good": grade.good} for grade in grades],
         "lynis": suggestions,
-        "openscap": {"counts": counts, "failing": failing, "unexplained": without},
+        "openscap": {"counts": counts, "failing": failing},
         "exposure": all_units,
+        "unexplained": without,
     }
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
-    return 0 if all(grade.good for grade in grades) and not without else 1
+    return 0 if all(grade.good for grade in grades) and not any(without.values()) else 1
 
 
 if __name__ == "__main__":

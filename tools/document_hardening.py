@@ -76,7 +76,7 @@ GRADES = """\
 
 `make grade` hardens the sample product's server by the profile `strict`, restarts it and asks graders that nobody
 here wrote: lynis, OpenSCAP with Debian 13's content, ssh-audit, systemd. It prints what they say beside the targets,
-and each rule that fails without a reason below. They are asked in a container, whose artefacts are among the reasons.
+and each finding without a reason below. They are asked in a container, whose artefacts are among the reasons.
 `make grade-edge` asks testssl.sh and Mozilla's HTTP Observatory what they think of its site.
 
 On 2026-11-21, Debian 13 with the whole product running, whose tests passed before, after a reload of the kernel's
@@ -118,6 +118,10 @@ def findings() -> str:
         lines.append(f"| {rules} | {entry['reason'].strip()} |")
     lines += ["\n### What lynis takes points for, and why\n", "| test | reason |", "|---|---|"]
     lines += [f"| `{entry['test']}` | {entry['reason']} |" for entry in found["lynis"]]
+    lines += ["\n### Units that systemd calls exposed by more than 3.0, and why\n", "| units | reason |", "|---|---|"]
+    for entry in found["systemd"]:
+        units = ", ".join(f"`{unit}`".replace("\\.", ".").replace("|", "\\|") for unit in entry["units"])
+        lines.append(f"| {units} | {entry['reason'].strip()} |")
     return "\n".join(lines) + "\n"
 
 
