@@ -253,9 +253,11 @@ def visitors(path: str = "/api/version") -> Iterator[list[str]]:
 
 
 def open_ports(host: str) -> set[int]:
-    """Every TCP port of ``host`` that accepts a connection, of all 65,535."""
-    scan = ("nmap", "-n", "-Pn", "-p-", "-T5", "--min-rate", "4000", "--max-retries", "2", "-oG", "-", host)
+    """Every TCP port of ``host``, an IPv4 or IPv6 address, that accepts a connection, of all 65,535."""
+    family = ("-6",) if ":" in host else ()
+    scan = ("nmap", *family, "-n", "-Pn", "-p-", "-T5", "--min-rate", "4000", "--max-retries", "2", "-oG", "-", host)
     report = run(*scan, timeout=600).stdout
+    assert "/open/tcp" in report, f"nmap found nothing open at {host}, and has perhaps not reached it:\n{report}"
     return {int(port) for port in re.findall(r"(\d+)/open/tcp", report)}
 
 

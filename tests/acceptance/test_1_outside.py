@@ -69,8 +69,9 @@ def test_unknown_names_get_no_certificate() -> None:
     assert not isinstance(refusal.value, ssl.SSLCertVerificationError), "a certificate of ours was shown"
 
 
-def test_only_ssh_and_web_answer_in_a_scan_of_all_ports() -> None:
-    assert outside.open_ports(outside.address()) == {22, 80, 443}
+@pytest.mark.parametrize("family", ["address", "ipv6"], ids=["IPv4", "IPv6"])
+def test_only_ssh_and_web_answer_in_a_scan_of_all_ports(family: str) -> None:
+    assert outside.open_ports(getattr(outside.Machine(outside.HOST), family)) == {22, 80, 443}
 
 
 @pytest.mark.parametrize("port", DATABASE_PORTS)
