@@ -215,7 +215,7 @@ class S3Store:
 
     def protection(self) -> Sequence[Protection]:
         """What keeps the objects from being replaced and removed, as far as this credential can see."""
-        return [self._versioning(), self._lock()]
+        return [self._versioning(), self._lock(), self._encryption()]
 
     def may_remove(self) -> Protection:
         """Whether this credential could remove objects: it tries, with a name that nothing has."""
@@ -413,6 +413,18 @@ class S3Store:
             return Protection("lock", BAD, "the bucket has object lock, but no default retention")
         period = f"{rule['Days']} days" if rule.get("Days") else f"{rule.get('Years')} years"
         return Protection("lock", OK, f"{str(rule.get('Mode', '')).lower()} for {period}")
+
+    def _encryption(self) -> Protection:
+        try:
+            answer = self._call("ask for the encryption", self._sdk.get_bucket_encryption, Bucket=self.bucket)
+        except BlobError as error:
+            if error.code == "ServerSideEncryptionConfigurationNotFoundError":
+                reason = "the bucket encrypts nothing at rest: keep nothing there that is not encrypted (recipients)"
+                return Protection("encryption", BAD, reason)
+            return Protection("encryption", NOT_VERIFIED, _short(error))
+        rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+        names = [rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm", "") for rule in rules]
+        return Protection("encryption", OK, f"at rest by {', '.join(filter(None, names)) or 'its own default'}")
 
     # -- calls and their failures ------------------------------------------------------------------------------------
 

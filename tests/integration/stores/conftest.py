@@ -36,7 +36,7 @@ def allow(*actions: str) -> str:
 
 
 READ = ("GetObject", "GetObjectVersion", "ListBucket", "ListBucketVersions", "ListBucketMultipartUploads")
-SEE = ("GetBucketVersioning", "GetBucketObjectLockConfiguration")
+SEE = ("GetBucketVersioning", "GetBucketObjectLockConfiguration", "GetEncryptionConfiguration")
 PRUNE = ("DeleteObject", "DeleteObjectVersion", "AbortMultipartUpload")
 POLICIES = {
     "writer": allow("PutObject"),

@@ -114,15 +114,25 @@ def test_what_is_overwritten_where_no_versions_are_kept(
         store.put(files["tiny"], name)
         store._sdk.put_object(Bucket="plain", Key=name, Body=b"12345")
     with S3Store(weed.store("reader")) as reader:
-        assert {found.name: found.verdict for found in reader.protection()} == {"versions": "bad", "lock": "bad"}
+        assert [(found.name, found.verdict) for found in reader.protection()] == [
+            ("versions", "bad"),
+            ("lock", "bad"),
+            ("encryption", "bad"),
+        ]
         with pytest.raises(BlobError, match="is not what it should be: its SHA-256 is"):
             reader.get(name, tmp_path / "back", hashlib.sha256(files["tiny"].read_bytes()).hexdigest())
     assert not (tmp_path / "back").exists()
 
 
 def test_protection_is_seen(weed: Weed) -> None:
-    with S3Store(weed.store("reader", "locked")) as store:
-        seen = {found.name: (found.verdict, found.reason) for found in store.protection()}
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    weed.sdk.put_bucket_encryption(Bucket="locked", ServerSideEncryptionConfiguration={"Rules": [rule]})
+    try:
+        with S3Store(weed.store("reader", "locked")) as store:
+            seen = {found.name: (found.verdict, found.reason) for found in store.protection()}
+    finally:
+        weed.sdk.delete_bucket_encryption(Bucket="locked")
+    assert seen["encryption"] == ("ok", "at rest by AES256")
     assert seen["versions"][0] == "ok"
     assert seen["lock"] == ("ok", "governance for 1 days")
     with S3Store(weed.store("blind", "locked")) as store:
