@@ -105,12 +105,21 @@ def source_check(source: Source, findings: Findings) -> Check:
         return Check("source", NOT_VERIFIED, "nothing could be counted in the file")
     if source.counts is None:
         return Check("source", NOT_VERIFIED, "the server was not asked for its counts")
-    wrong = differences(source.counts, findings.counts)
+    found = {name: count for name, count in findings.counts.items() if name not in source.uncounted}
+    check = _compared(source, found)
+    if source.uncounted and check.verdict != BAD:
+        reason = f"{check.reason}; changed meanwhile, and not compared: {shorten(list(source.uncounted))}"
+        return Check("source", NOT_VERIFIED, reason, required=not found)
+    return check
+
+
+def _compared(source: Source, found: Mapping[str, int]) -> Check:
+    wrong = differences(source.counts or {}, found)
     if not wrong:
         return Check("source", OK, "counts are those of the source")
     if source.same_snapshot:
         return Check("source", BAD, f"not what the source had: {shorten(wrong)}")
-    lost, apart = _outside(source, findings.counts)
+    lost, apart = _outside(source, found)
     if lost:
         return Check("source", BAD, f"missing, though nothing moved in the source: {shorten(lost)}")
     if apart:

@@ -48,7 +48,8 @@ class Source:
 
     ``counts`` as the server reported them; ``same_snapshot`` whether they are of the very data that was dumped. Where
     they are not, ``counts_after`` is a second look, ``volatile`` how many of each may come and go by themselves, and
-    ``note`` says it in words for the manifest.
+    ``note`` says it in words for the manifest. ``uncounted`` are those that could not be counted because somebody
+    replaced them while they were dumped.
     """
 
     server_version: str
@@ -58,6 +59,7 @@ class Source:
     note: str
     counts_after: dict[str, int] | None = None
     volatile: dict[str, int] | None = None
+    uncounted: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

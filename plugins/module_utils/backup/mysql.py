@@ -58,6 +58,8 @@ WHERE t.TABLE_SCHEMA = CONVERT(0x{database} USING utf8mb4) AND t.TABLE_TYPE IN (
 SNAPSHOT = (
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */;"
 )
+# What the server says of a table that was dropped or renamed, truncated or altered since the snapshot began.
+CHANGED = {"1146", "1412"}
 SIZE = """
 SELECT CAST(COALESCE(SUM(DATA_LENGTH), 0) AS UNSIGNED) FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = CONVERT(0x{database} USING utf8mb4);
@@ -125,6 +127,8 @@ class MySQL:
     whole_server = False
     _dump_tools: Sequence[str] = ("mysqldump",)
     _clients: Sequence[str] = ("mysql",)
+    # A table that cannot be counted any more is one, not all of them. Whoever connects anew has lost the snapshot.
+    _patient: Sequence[str] = ("--force", "--skip-reconnect")
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -174,8 +178,8 @@ class MySQL:
             yield tool, self._clients[0]
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[Session]:
-        with self._client("--batch", "--skip-column-names", "--unbuffered") as (tool, called):
+    def _session(self, *options: str) -> Iterator[Session]:
+        with self._client("--batch", "--skip-column-names", "--unbuffered", *options) as (tool, called):
             yield Session(self._place, tool, called, "SELECT '{}';")
 
     def _name(self) -> str:
@@ -190,7 +194,7 @@ class MySQL:
         """Dump one snapshot, and count its rows in another that began while nobody could write."""
         program, version = self._program(self._dump_tools)
         with contextlib.ExitStack() as stack:
-            counter = stack.enter_context(self._session())
+            counter = stack.enter_context(self._session(*self._patient))
             server = counter.ask("SELECT VERSION();")[0]
             self._fits(version, server)
             freeze, refused = self._freeze(stack)
@@ -212,18 +216,23 @@ class MySQL:
                 same = False
                 refused = f"{', '.join(loose)} take no part in transactions"
             if not same:
-                with self._session() as later:
-                    after = self._count(later, [name for name in tables if name in self._tables(later)])
+                with self._session(*self._patient) as later:
+                    there = self._tables(later)
+                    after = self._count(later, [name for name in tables if name in there])
+        changed = tuple(name for name in tables if name not in counts)
         note = (
             "rows were counted in a snapshot that began together with that of the dump"
             if same
             else f"rows were counted in a snapshot right before the dump and again behind it: {refused}"
         )
+        if changed:
+            note += f"; {', '.join(changed)} could not be counted, for somebody dropped, truncated or altered them"
         return Source(
             server_version=server,
             tool_version=version,
             counts=counts,
             counts_after=after,
+            uncounted=changed,
             same_snapshot=same,
             note=note,
         )
@@ -265,15 +274,23 @@ class MySQL:
         return {bytes.fromhex(name).decode(): transactional == "1" for name, transactional in rows}
 
     def _count(self, session: Session, tables: list[str]) -> dict[str, int]:
+        """Rows of each table, and nothing of tables that are not what they were: the last that a session does."""
         database = quoted(self._target.database)
         # Names are quoted, and come from the server itself.
-        statements = (f"SELECT COUNT(*) FROM {database}.{quoted(table)};\n" for table in tables)  # noqa: S608
-        counts = session.ask("".join(statements))
-        return dict(zip(tables, map(int, counts), strict=True))
+        statements = [
+            f"SELECT {number}, COUNT(*) FROM {database}.{quoted(table)};"  # noqa: S608
+            for number, table in enumerate(tables)
+        ]
+        lines, errors = session.last(statements)
+        counts = {tables[int(number)]: int(count) for number, count in (line.split("\t") for line in lines)}
+        codes = re.findall(r"^ERROR (\d+)", errors, re.MULTILINE)
+        if set(codes) - CHANGED or len(counts) + len(codes) != len(tables):
+            raise self._place.failure(self._clients[0], 1, errors)
+        return counts
 
     def counts(self) -> dict[str, int]:
         """Rows per table, empty when there is no such database."""
-        with self._session() as session:
+        with self._session(*self._patient) as session:
             session.ask(SNAPSHOT)
             return self._count(session, list(self._tables(session)))
 

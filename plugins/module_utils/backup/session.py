@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Iterable
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place, Running, ToolError
 
@@ -40,3 +42,25 @@ class Session:
                 raise ToolError(f"{self._called} in {self._place} refuses {sql.split()[0]}: {line}")
             lines.append(line)
         raise self._place.failure(self._called, self._tool.process.wait(), self._tool.errors())
+
+    def last(self, statements: Iterable[str]) -> tuple[list[str], str]:
+        """Send the last statements, each a line, and wait for the client to end.
+
+        Returns the lines of all answers, and all that the client has complained of since it was started: one that goes
+        on behind an error says there what it was.
+        """
+
+        def feed() -> None:
+            with contextlib.suppress(BrokenPipeError):
+                for statement in statements:
+                    self._tool.stdin.write(f"{statement}\n".encode())
+            with contextlib.suppress(BrokenPipeError):
+                self._tool.stdin.close()
+
+        # Answers are read meanwhile: a client that cannot get rid of them takes no more statements.
+        feeder = threading.Thread(target=feed, daemon=True)
+        feeder.start()
+        lines = [raw.decode(errors="replace").rstrip("\n") for raw in self._tool.stdout]
+        feeder.join()
+        self._tool.process.wait()
+        return lines, self._tool.errors()

@@ -194,6 +194,8 @@ STILL = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"
 # A table at rest beside one that is written, and keys of which some have an expiry.
 BOTH = Source("1", "1", {"a": 500, "b": 9}, same_snapshot=False, note="", counts_after={"a": 500, "b": 10})
 KEYS = Source("1", "1", {"a": 9}, same_snapshot=False, note="", counts_after={"a": 9}, volatile={"a": 1})
+# A table that somebody replaced while it was dumped.
+WORK = Source("1", "1", {"a": 3}, same_snapshot=True, note="", uncounted=("work",))
 
 
 @pytest.mark.parametrize(
@@ -213,10 +215,20 @@ KEYS = Source("1", "1", {"a": 9}, same_snapshot=False, note="", counts_after={"a
         pytest.param(STILL, {"a": 3, "b": 1}, "not_verified", False, id="at rest, another: it came and went"),
         pytest.param(KEYS, {"a": 8}, "not_verified", False, id="at rest, fewer: one expired and came again"),
         pytest.param(KEYS, {"a": 7}, "bad", True, id="at rest, fewer than can have expired"),
+        pytest.param(WORK, {"a": 3, "work": 7}, "not_verified", False, id="one replaced meanwhile, the other same"),
+        pytest.param(WORK, {"a": 2, "work": 7}, "bad", True, id="one replaced meanwhile, the other fewer"),
+        pytest.param(WORK, {"a": 3}, "not_verified", False, id="one gone meanwhile"),
         pytest.param(BOTH, {"a": 500, "b": 10}, "ok", True, id="one at rest, one in between"),
         pytest.param(BOTH, {"a": 400, "b": 9}, "bad", True, id="one at rest, fewer, while the other changes"),
         pytest.param(BOTH, {"a": 500, "b": 8}, "not_verified", False, id="one at rest, the other outside"),
         pytest.param(BOTH, {"a": 400, "b": 8}, "bad", True, id="one at rest, fewer, the other outside"),
+        pytest.param(
+            dataclasses.replace(WORK, counts={}),
+            {"work": 7},
+            "not_verified",
+            True,
+            id="the only one replaced",
+        ),
     ],
 )
 def test_source_check(source: Source, found: dict[str, int] | None, verdict: str, required: bool) -> None:
