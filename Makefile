@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration trials site sanity lint molecule bench grade grade-edge docs testbed-up testbed-status testbed-down clean lock
+.PHONY: help setup demo test unit integration trials large site sanity lint molecule bench grade grade-edge docs testbed-up testbed-status testbed-down clean lock
 
 # Of the servers that `molecule` builds. Ubuntu (noble) needs its package mirrors in reach.
 RELEASES ?= trixie bookworm
@@ -36,6 +36,10 @@ trials: setup ## Nightly: backups damaged in every way, TRIALS times a cell (200
 	@testbed/images/build --all
 	@BACKUP_TRIALS=$${TRIALS:-200} pytest tests/integration/backup/test_corruption.py -q
 
+large: setup ## Nightly: a dump of GIB (5) that is far larger than the memory, packed well and badly
+	@testbed/images/build --all
+	@BACKUP_GIB=$${GIB:-5} pytest tests/integration/backup/test_large.py -q -s
+
 lint: setup ## Linters, type checks and ansible-test sanity
 	@tests/lint.sh
 
@@ -53,12 +57,8 @@ molecule: setup ## The whole site on Debian 13 and Debian 12, seen from outside
 	@rm -f .cache/acceptance.xml
 	@for release in $(RELEASES); do MAINSTAY_DEBIAN=$$release molecule test || { python -m tests.failures .cache/acceptance.xml; exit 1; }; done
 
-grade: setup ## The sample product's server, hardened by the strict profile, as lynis, OpenSCAP, ssh-audit and systemd see it
-	@testbed/bed server down snippetly-prod
-	@testbed/bed up
-	@ansible-playbook site.yml -i inventories/prod -i testbed/inventory --limit snippetly -e hardening_profile=strict
-	@docker restart --time 60 snippetly-prod >/dev/null && sleep 5
-	@benchmarks/grade.py
+grade: setup ## The sample product's server, hardened by the strict profile: its behaviour before and after reload, restart and reboot, and all graders
+	@tests/grade/whole.sh
 
 # Of `bench`: first_run makes the sample server anew; servers takes a quarter of an hour and 10 GB of memory.
 BENCHMARKS ?= first_run converge tree blob_upload blob_download backup_verify

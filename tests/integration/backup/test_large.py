@@ -40,7 +40,8 @@ made = create(job, PostgreSQL, connect)[0]
 with opened(made.path, given["identity"]) as content:
     report = verify(made.path, connect("shop"), "full", made.manifest, now=time.time(), content=content)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-print(json.dumps([made.manifest["counts"], made.manifest["verification"]["verdict"], report.verdict, peak]))
+said = [made.manifest["counts"], made.manifest["verification"]["verdict"], report.verdict, peak, made.manifest["size"]]
+print(json.dumps(said))
 """
 
 
@@ -65,11 +66,19 @@ def container() -> Iterator[str]:
     yield from server("postgres:17", *options)
 
 
-def test_a_dump_that_is_larger_than_the_memory(container: str, limited: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(f"repeat(md5(i::text), {ROW // 32})", id="that packs to nothing"),
+        pytest.param(
+            f"(SELECT string_agg(md5(i || 'x' || n), '') FROM generate_series(1, {ROW // 32}) n)", id="that packs badly"
+        ),
+    ],
+)
+def test_a_dump_that_is_larger_than_the_memory(container: str, limited: Path, tmp_path: Path, value: str) -> None:
     wait(lambda: sh("docker", "exec", container, "pg_isready", "-h", "127.0.0.1"))
     rows = SIZE // ROW
-    # They take little room on the server's disk and all of it in the dump's text.
-    sql = f"CREATE TABLE t AS SELECT i, repeat(md5(i::text), {ROW // 32}) x FROM generate_series(1, {rows}) i"
+    sql = f"CREATE TABLE t AS SELECT i, {value} x FROM generate_series(1, {rows}) i"
     sh("docker", "exec", "-i", container, "psql", "-qU", "shop", "shop", stdin=sql)
     key = x25519.Identity.generate()
     given = {"container": container, "password": PASSWORD, "out": str(tmp_path), "identity": str(key),
@@ -79,11 +88,12 @@ def test_a_dump_that_is_larger_than_the_memory(container: str, limited: Path, tm
         [*program, str(COLLECTIONS)], input=json.dumps(given), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    counts, birth, full, peak = json.loads(done.stdout)
+    counts, birth, full, peak, size = json.loads(done.stdout)
     assert (counts, birth, full) == ({"public.t": rows}, "ok", "ok")
     assert peak < PEAK, f"{peak} MiB"
     used = limited / (
         "memory.max_usage_in_bytes" if (limited / "memory.max_usage_in_bytes").exists() else "memory.peak"
     )
     all_of_it = int(used.read_text()) >> 20
-    print(f"{SIZE >> 20} MiB of rows: peak {peak} MiB, with all tools and the page cache {all_of_it} MiB")
+    made = f"{SIZE >> 20} MiB of rows, {size >> 20} MiB packed"
+    print(f"{made}: peak {peak} MiB, with all tools and the page cache {all_of_it} MiB")
