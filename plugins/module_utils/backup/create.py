@@ -133,7 +133,8 @@ def _outside(source: Source, found: Mapping[str, int]) -> tuple[list[str], list[
     Something that was there for a moment is in the file and in neither look. Something that was away for a moment is in
     both, which is believed of what is ``volatile`` in the source alone.
     """
-    lost, apart = [], []
+    lost: list[str] = []
+    apart: list[str] = []
     after, may_go = source.counts_after or {}, source.volatile or {}
     for name in sorted({*(source.counts or {}), *after, *found}):
         before, later, have = ((source.counts or {}).get(name, 0), after.get(name, 0), found.get(name, 0))
@@ -196,10 +197,25 @@ def create(
             started += 1
         earlier = manifests_in(job.directory)
         names = file_names(job, parts, engines[0].suffix, started)
-        return [
-            _piece(job, engine, part, name, started, earlier, clock, way_out)
+        proven = [
+            _piece(job, engine, part, name, started, earlier, clock, stack)
             for engine, part, name in zip(engines, parts, names, strict=True)
         ]
+        # A set of which a piece is missing must not look like one, so nothing gets its name before all is proven.
+        for ready in proven:
+            _papers(job.directory, ready, way_out)
+        for ready in proven:
+            ready.file.commit()
+        files.sync_directory(job.directory)
+        return [Made(ready.file.target, ready.manifest) for ready in proven]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ready:
+    """A backup that is proven, and has no name yet."""
+
+    file: files.PartialFile
+    manifest: dict[str, Any]
 
 
 def _piece(
@@ -210,15 +226,18 @@ def _piece(
     started: float,
     earlier: list[dict[str, Any]],
     clock: Callable[[], float],
-    way_out: Callable[[dict[str, Any]], str] | None,
-) -> Made:
+    stack: contextlib.ExitStack,
+) -> _Ready:
+    """Dump and prove one piece. Its file is gone with the stack, unless it was committed."""
     databases = [part] if part else list(job.databases)
     previous = next((item for item in reversed(earlier) if item.get("databases") == databases), None)
     if expected := expected_size(previous, engine):
         files.check_room(job.directory, *(twice(*expected) if job.recipients else expected))
     began = max(started, clock())
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(files.partial(job.directory, name, nameless=bool(job.recipients)))
+    with contextlib.ExitStack() as own:
+        file = (own if job.recipients else stack).enter_context(
+            files.partial(job.directory, name, nameless=bool(job.recipients))
+        )
         source = engine.dump(file.write)
         file.close()
         findings = engine.examine(file.path)
@@ -266,14 +285,16 @@ def _piece(
             plain=plain,
             compression=engine.compression,
         )
-        # They go first: a manifest without a backup is nothing, a backup without one would look like one.
-        if way_out:
-            _paper(job.directory, name + files.WAY_OUT, way_out(manifest))
-            manifest["way_out"] = name + files.WAY_OUT
-        _paper(job.directory, name + files.MANIFEST, manifests.dump(manifest))
-        file.commit()
-    files.sync_directory(job.directory)
-    return Made(job.directory / name, manifest)
+    return _Ready(file, manifest)
+
+
+def _papers(directory: Path, ready: _Ready, way_out: Callable[[dict[str, Any]], str] | None) -> None:
+    """They go first: a manifest without a backup is nothing, a backup without one would look like one."""
+    name, manifest = ready.file.target.name, ready.manifest
+    if way_out:
+        _paper(directory, name + files.WAY_OUT, way_out(manifest))
+        manifest["way_out"] = name + files.WAY_OUT
+    _paper(directory, name + files.MANIFEST, manifests.dump(manifest))
 
 
 def _paper(directory: Path, name: str, text: str) -> None:

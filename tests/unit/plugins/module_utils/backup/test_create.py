@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import create as subject
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files, manifest
@@ -177,6 +178,28 @@ def test_several_databases_are_one_set(job: Job) -> None:
     ]
     assert {item.manifest["set"] for item in made} == {"20261121-020000"}
     assert [item.manifest["databases"] for item in made] == [["shop"], ["it's ü/x"]]
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("fails", [BackupError, Killed], ids=["fails", "is killed"])
+def test_of_several_databases_none_is_backed_up_when_one_fails(
+    job: Job, fails: type[BaseException], encrypted: bool
+) -> None:
+    to = (str(pyrage.x25519.Identity.generate().to_public()),) if encrypted else ()
+    both = dataclasses.replace(job, databases=("a", "b"), recipients=to)
+    earlier = run(both, Server(), START - 86400)
+    before = names(job)
+
+    def connect(database: str) -> FakeEngine:
+        server = Server()
+        if database == "b":
+            server.during_dump = lambda: (_ for _ in ()).throw(fails("no b"))
+        return FakeEngine(Target(Place(), database=database), server)
+
+    with pytest.raises(fails, match="no b"):
+        create(both, FakeEngine, connect, START)
+    assert names(job) == before
+    assert [item["set"] for item in subject.manifests_in(job.directory)] == [earlier[0].manifest["set"]] * 2
 
 
 def test_never_two_at_once(job: Job) -> None:
