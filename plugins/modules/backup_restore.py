@@ -13,8 +13,9 @@ description:
   - Verifies the backup, keeps what is in the database now, restores, and compares what is there afterwards with the
     manifest.
   - A backup that is bad or not proven is not restored unless O(force) says so.
-  - PostgreSQL is restored in one transaction, which replaces every object that the backup holds, or fails and changes
-    nothing. The database is made when it is missing.
+  - PostgreSQL is restored in one transaction, which puts the backup in place of all that is in the database, also of
+    what has come since, or fails and changes nothing. The database is made when it is missing, and so are roles that
+    the backup names, without login.
   - MongoDB's collections are dropped and put back one by one. Run it again when it was interrupted.
   - Redis gets the file and is restarted, append-only file or not.
   - Services that use the database should be stopped, see M(mainstay.platform.app_pause).
@@ -98,13 +99,18 @@ half_done:
   returned: failure
   type: bool
 extra:
-  description: What is there beyond the backup; a restore does not remove it.
+  description: What is there beyond the backup. MySQL, MariaDB and MongoDB keep it.
   returned: success
   type: dict
 compared:
   description: V(ok) when everything is there that the manifest promises, V(not_verified) without a manifest.
   returned: success
   type: str
+notes:
+  description: What the operator should know, such as roles that had to be made.
+  returned: success
+  type: list
+  elements: str
 safety:
   description: Where the former content is kept; empty when there was none.
   returned: success
@@ -199,7 +205,7 @@ def main() -> None:
             )
             if module.check_mode:
                 module.exit_json(
-                    changed=True, plan=agreed.steps, into=database, counts=agreed.present, extra={},
+                    changed=True, plan=agreed.steps, into=database, counts=agreed.present, extra={}, notes=[],
                     compared=NOT_VERIFIED, safety="", duration=0.0,
                 )  # fmt: skip
             done = restore(content.path or path, job, kind, connect, database, manifest, agreed)
@@ -211,6 +217,7 @@ def main() -> None:
         into=database,
         counts=done.counts,
         extra=done.extra,
+        notes=done.notes,
         compared=OK if manifest else NOT_VERIFIED,
         safety=str(done.safety.path) if done.safety else "",
         duration=done.duration,

@@ -93,8 +93,10 @@ class Engine(Protocol):
     def examine(self, path: Path) -> Findings:
         """Decode every byte and check every checksum that the format has."""
 
-    def restore(self, path: Path) -> None:
-        """Put the dump in place of what is there. Raises ToolError; says whether anything was changed."""
+    def restore(self, path: Path) -> list[str] | None:
+        """Put the dump in place of what is there. Raises ToolError; says whether anything was changed.
+
+        Returns what the operator should know of it, if there is anything."""
 
 
 def chunks(stream: IO[bytes]) -> Iterator[bytes]:

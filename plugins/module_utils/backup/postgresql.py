@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing, pg_text
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing, pg_back, pg_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.session import Session
@@ -26,6 +27,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 )
 
 MAGIC = b"PGDMP"
+# psql's status when the server refused a statement.
+SCRIPT_FAILED = 3
 CUSTOM_FORMAT = 1
 
 # The tables whose rows pg_dump writes: those of extensions are only dumped where an extension asks for it.
@@ -43,19 +46,6 @@ COUNT = rf"""
 SELECT pg_catalog.format('SELECT pg_catalog.json_build_array(%L::text, %L::text, count(*)) FROM ONLY %I.%I',
   n.nspname, c.relname, n.nspname, c.relname) {_TABLES} \gexec
 """  # noqa: S608 - nothing from outside is in it
-# pg_dump takes the schema public for granted, and a database is often emptied by dropping it.
-PUBLIC = """
-DO $$ BEGIN
-  IF pg_catalog.to_regnamespace('public') IS NULL THEN
-    CREATE SCHEMA public;
-    COMMENT ON SCHEMA public IS 'standard public schema';
-    GRANT USAGE ON SCHEMA public TO PUBLIC;
-    IF pg_catalog.to_regrole('pg_database_owner') IS NOT NULL THEN
-      ALTER SCHEMA public OWNER TO pg_database_owner;
-    END IF;
-  END IF;
-END $$;
-"""
 BEGIN = (
     "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '5min';"
     " SET row_security = off; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
@@ -235,24 +225,70 @@ class PostgreSQL:
         findings.tables = text.tables
         return findings
 
-    def restore(self, path: Path) -> None:
-        """Replace what is there in one transaction: it fails as a whole or not at all."""
+    def restore(self, path: Path) -> list[str]:
+        """Put the archive in place of all that is there, in one transaction: it fails as a whole or not at all.
+
+        Returns what the operator should know of the roles that it names.
+        """
         if not self._exists():
-            name = self._target.database.replace('"', '""')
             with self._session("template1") as session:
-                session.ask(f'CREATE DATABASE "{name}";')
-        with self._session() as session:
-            session.ask(PUBLIC)
-        command = ["pg_restore", "--clean", "--if-exists", "--exit-on-error", "--single-transaction", "-w"]
-        command += ["-d", conninfo(self._target)]
-        env = {**self._env, "PGOPTIONS": "-c lock_timeout=60s -c statement_timeout=0"}
-        committed = False
+                session.ask(f"CREATE DATABASE {pg_back.quoted(self._target.database)};")
+        missing = self._missing_roles(path)
+        env = {**self._env, "PGCLIENTENCODING": "UTF8"}
+        command = ["psql", "-X", "-q", "-w", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1", "-d", conninfo(self._target)]
+        whole = False
         try:
-            with self._archive(path) as archive:
-                with self._place.running(command, env=env, source=archive, timeout=self._target.timeout) as tool:
-                    tool.stdout.read()
-                committed = True
+            with (
+                self._place.running(command, env=env, timeout=self._target.timeout) as client,
+                # psql that has given up says why with its status.
+                contextlib.suppress(BrokenPipeError),
+            ):
+                client.stdin.write(pg_back.begin(missing).encode())
+                end = self._pour(path, client.stdin)
+                whole = True
+                client.stdin.write(end)
         except (ToolError, packing.PackedError) as error:
-            if committed:
-                raise HalfDoneError(f"restored, but from a file that is not whole: {error}") from error
+            if whole and getattr(error, "status", 0) != SCRIPT_FAILED:
+                raise HalfDoneError(f"nobody knows whether it was restored: {error}") from error
             raise BackupError(f"nothing was restored, and nothing changed: {error}") from error
+        return pg_back.made(missing)
+
+    def _pour(self, path: Path, client: IO[bytes]) -> bytes:
+        """Decode the archive to SQL for a client, and return its end. Raises when the archive is not whole."""
+        command = ["pg_restore", "--clean", "--if-exists", "--single-transaction", "-f", "-"]
+        with (
+            self._archive(path) as archive,
+            self._place.running(command, source=archive, timeout=self._target.timeout) as tool,
+        ):
+            pieces = chunks(tool.stdout)
+            first = next(pieces, b"")
+            # psql runs as root here, and what looks like its commands in a name or a comment would be obeyed.
+            if self._place.is_host and b"\n\\restrict " not in first:
+                raise BackupError(
+                    "nothing was restored, and nothing changed: this host's PostgreSQL tools do not guard against "
+                    "commands that hide in a dump (CVE-2025-8714, CVE-2025-8715): update them, and run this again"
+                )
+            return pg_back.pour(itertools.chain([first], pieces), client)
+
+    def _missing_roles(self, path: Path) -> list[str]:
+        """The roles that the archive names and the server lacks. Raises BackupError when they cannot be made."""
+        named: list[str] = []
+        command = ["pg_restore", "--schema-only", "-f", "-"]
+        # All that follows the table of contents is left unread, which the archive's decoder takes for a failure. What
+        # is wrong with it is seen again when all of it is read.
+        with (
+            contextlib.suppress(ToolError, packing.PackedError),
+            self._archive(path) as archive,
+            self._place.running(command, source=archive, timeout=self._target.timeout) as tool,
+        ):
+            named = pg_back.roles(line.decode(errors="replace").rstrip("\n") for line in tool.stdout)
+        with self._session() as session:
+            there = session.ask("SELECT rolname FROM pg_catalog.pg_roles;")
+            missing = [name for name in named if name not in there]
+            may = "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = current_user;"
+            if missing and session.ask(may) != ["t"]:
+                raise BackupError(
+                    f"nothing was restored, and nothing changed: there is no role {', '.join(missing)}, and the user of"
+                    f" the backup may not make it: {' '.join(f'CREATE ROLE {pg_back.quoted(one)};' for one in missing)}"
+                )
+        return missing

@@ -254,8 +254,9 @@ class Rehearsal:
                     path, described, connect(database), manifest, level="quick", force=False, safety=False,
                     where=f"container {self._project.name}-{job['database']}-1", content=found,
                 )  # fmt: skip
-                restore(found.path or path, described, kind, connect, database, manifest, agreed)
-            self.outcome.checks.append(Check(f"{job['name']}: restored", OK, f"set {manifest['set']}, {path.name}"))
+                restored = restore(found.path or path, described, kind, connect, database, manifest, agreed)
+            reason = "; ".join([f"set {manifest['set']}, {path.name}", *restored.notes])
+            self.outcome.checks.append(Check(f"{job['name']}: restored", OK, reason))
             done.append((job, database, manifest))
         return done
 

@@ -121,7 +121,7 @@ def told(
     ``paused`` and ``recovered`` are seconds: how long services stood still, how long a whole recovery took.
     """
     rows: list[tuple[object, ...]] = []
-    plan, undo = [], []
+    plan, undo, notes = [], [], []
     for result in done:
         piece = result["item"]
         manifest = piece["manifest"]
@@ -131,6 +131,7 @@ def told(
         held = f"{sum(counts.values())} in {len(counts)}"
         rows.append((piece["job"], manifest["set"], origin, where, held, result["safety"] or None))
         plan += [f"{piece['job']}: {step}" for step in result["plan"]] if dry else []
+        notes += [f"{piece['job']}: {note}" for note in result.get("notes") or []]
         if result["safety"]:
             base = f"ansible-playbook playbooks/restore.yml -e app={app} -e database={piece['database']}"
             undo.append(f"  {base} -e file={result['safety']}")
@@ -138,6 +139,7 @@ def told(
     lines += [f"{name}: left out, for of its engine nothing can be beside" for name in left_out]
     if dry:
         return [*lines, *plan, "Nothing was changed: this was a check."]
+    lines += notes
     if paused is not None:
         lines.append(f"The services of {app} stood still for {paused:.0f} s.")
     if recovered is not None:

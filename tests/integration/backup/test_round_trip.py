@@ -97,9 +97,10 @@ def test_postgres_over_what_is_there(postgres: Database) -> None:
     made = postgres.back_up()
     postgres.sql("UPDATE users SET name = 'x'; DELETE FROM users WHERE id = 7; CREATE TABLE later (i int);")
     done = bring_back(postgres, made)
-    assert done.extra == {"public.later": 0}
+    assert (done.counts, done.extra) == (COUNTS, {})
     assert done.safety is not None
     assert done.safety.manifest["counts"]["public.users"] == 999
+    assert done.safety.manifest["counts"]["public.later"] == 0
     assert postgres.sql("SELECT name FROM users WHERE id = 7").strip() == "user 7"
 
 
@@ -140,13 +141,111 @@ def test_postgres_while_it_is_written(postgres: Database) -> None:
         thread.join()
 
 
+# Everything that a migration may put in the way of what was there before it.
+MIGRATION = r"""
+CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, buyer int REFERENCES users);
+INSERT INTO orders (buyer) VALUES (1);
+ALTER TABLE "ümlaut" ADD more text;
+CREATE VIEW w AS SELECT * FROM v JOIN "My Schema"."a ""b (c. d" ON true;
+CREATE TYPE mood AS ENUM ('good');
+CREATE TYPE pair AS (a int, b mood);
+CREATE DOMAIN short AS text CHECK (length(VALUE) < 5);
+CREATE TYPE span AS RANGE (subtype = int);
+ALTER TABLE users ADD how mood, ADD what short, ADD two pair, ADD times span;
+CREATE FUNCTION g(integer, OUT text) LANGUAGE sql AS $$ SELECT name FROM users WHERE id = $1 $$;
+CREATE PROCEDURE p() LANGUAGE sql AS $$ DELETE FROM users $$;
+CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int);
+CREATE OPERATOR === (leftarg = int, rightarg = int, function = int4eq);
+CREATE OPERATOR CLASS same FOR TYPE int USING hash AS OPERATOR 1 ===, FUNCTION 1 hashint4(int);
+CREATE STATISTICS s ON id, name FROM users;
+CREATE TEXT SEARCH CONFIGURATION plain (COPY = simple);
+CREATE COLLATION c FROM "C";
+CREATE EXTENSION pgcrypto;
+CREATE SCHEMA later;
+CREATE EXTENSION citext SCHEMA later;
+CREATE TABLE later.t (i int REFERENCES users, x later.citext);
+CREATE FUNCTION on_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION on_drop();
+"""
+
+
+def test_postgres_after_a_migration(postgres: Database) -> None:
+    """The most usual reason for a restore: what has come since is in the way, and refers to what was there."""
+    postgres.sql(SCHEMA + "CREATE EXTENSION hstore; CREATE TABLE h (h hstore); SELECT lo_from_bytea(0, 'large');")
+    made = postgres.back_up()
+    postgres.sql(MIGRATION)
+    done = bring_back(postgres, made)
+    assert (done.counts, done.extra) == ({**COUNTS, "public.h": 0}, {})
+    assert done.safety is not None
+    assert done.safety.manifest["counts"]["public.orders"] == 1
+    assert postgres.back_up().manifest["content"] == made.manifest["content"]
+    postgres.sql(MIGRATION)
+
+
+def test_postgres_of_a_user_who_may_not_do_everything(postgres: Database) -> None:
+    """He owns the database and what is in it; an extension is the administrator's, and stays."""
+    postgres.sql("DROP DATABASE shop WITH (FORCE);", "postgres")
+    postgres.sql(f"DROP ROLE IF EXISTS clerk; CREATE ROLE clerk LOGIN PASSWORD '{PASSWORD}';", "postgres")
+    postgres.sql("CREATE DATABASE shop OWNER clerk;", "postgres")
+    postgres.user = "clerk"
+    try:
+        postgres.sql(SCHEMA)
+        made = postgres.back_up()
+        postgres.user = "shop"
+        postgres.sql("CREATE EXTENSION pg_stat_statements;")
+        postgres.user = "clerk"
+        postgres.sql("CREATE TABLE orders (id int REFERENCES users); CREATE SCHEMA later; CREATE TABLE later.t ();")
+        done = bring_back(postgres, made)
+        assert (done.counts, done.extra) == (COUNTS, {})
+        assert "pg_stat_statements" in postgres.sql("SELECT extname FROM pg_extension")
+    finally:
+        postgres.user = "shop"
+        postgres.sql("DROP DATABASE shop WITH (FORCE);", "postgres")
+        postgres.sql("DROP ROLE clerk;", "postgres")
+
+
 def test_postgres_that_fails_to_restore_stays_as_it_was(postgres: Database) -> None:
-    postgres.sql("CREATE TABLE t (i int); INSERT INTO t VALUES (1);")
+    """pg_dump does not see that a function reads a table, and restores in an order in which it cannot."""
+    postgres.sql("CREATE TABLE t (i int); INSERT INTO t VALUES (1); CREATE TABLE wanted (i int);")
+    postgres.sql("CREATE FUNCTION good(int) RETURNS bool LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM wanted)';")
+    postgres.sql("INSERT INTO wanted VALUES (1); ALTER TABLE t ADD CHECK (good(i));")
     made = postgres.back_up()
     postgres.sql("INSERT INTO t VALUES (2); CREATE VIEW needs_t AS SELECT * FROM t;")
-    with pytest.raises(BackupError, match=r"(?s)nothing was restored, and nothing changed: .*needs_t.*is kept in"):
+    with pytest.raises(BackupError, match=r"(?s)nothing was restored, and nothing changed: .*wanted.*is kept in"):
         bring_back(postgres, made)
-    assert postgres.sql("SELECT count(*) FROM t").strip() == "2"
+    assert postgres.sql("SELECT count(*) FROM needs_t").strip() == "2"
+
+
+ROLES = r"""
+CREATE ROLE "the reporting"; CREATE ROLE clerk; CREATE ROLE owner; CREATE ROLE seer;
+CREATE TABLE t (i int, "x TO nobody" text); INSERT INTO t VALUES (1);
+GRANT SELECT ON t TO "the reporting"; GRANT UPDATE ("x TO nobody") ON t TO clerk;
+CREATE TABLE mine (i int); ALTER TABLE mine OWNER TO owner;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON t FOR SELECT TO seer, clerk USING (i IN (SELECT 1 FROM mine));
+ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT ON TABLES TO seer;
+"""
+
+
+def test_postgres_on_a_server_that_lacks_roles(postgres: Database) -> None:
+    """No dump has roles: those of which it speaks are made, and cannot log in."""
+    names = ["clerk", "owner", "seer", "the reporting"]
+    postgres.sql(ROLES)
+    made = postgres.back_up()
+    postgres.sql("DROP DATABASE shop WITH (FORCE);", "postgres")
+    for name in names:
+        postgres.sql(f'DROP ROLE "{name}";', "postgres")
+    try:
+        done = bring_back(postgres, made)
+        assert done.counts == {"public.t": 1, "public.mine": 0}
+        assert [note.partition(" had to be made")[0] for note in done.notes] == [f"roles {', '.join(names)}"]
+        listed = "SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'shop' ORDER BY 1"
+        assert postgres.sql(listed).split("\n")[:-1] == [f"{name}|f" for name in names]
+        assert bring_back(postgres, made).notes == [], "they are there now"
+    finally:
+        postgres.sql("DROP DATABASE IF EXISTS shop WITH (FORCE);", "postgres")
+        for name in names:
+            postgres.sql(f'DROP ROLE IF EXISTS "{name}";', "postgres")
 
 
 def test_postgres_without_the_database(postgres: Database) -> None:

@@ -243,7 +243,7 @@ def test_killed_in_the_middle_and_run_again(way: Way) -> None:
         text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 180
-    find = "pgrep -o -f '^docker exec .*pg_restore --clean'"
+    find = "pgrep -o -f '^docker exec .*psql -X -q -w -o '"
     while not (found := way.first.shell(find, check=False).strip()):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
     # The module, which is that one's parent: as the kernel does it where memory runs out.

@@ -85,29 +85,59 @@ def test_a_redis_that_saves_nothing_any_more_is_half_restored(
         Redis(Target(Place("box"), timeout=5)).restore(tmp_path / "dump")
 
 
+GUARDED = "\n\\restrict word\n\nBEGIN;\nCOPY t FROM stdin;\n1\n\\.\nCOMMIT;\n"
+UNCHANGED = "nothing was restored, and nothing changed"
+
+
 @pytest.mark.skipif(packing.best() != "zstd", reason="zstd is not here")
 @pytest.mark.parametrize(
-    ("status", "kind", "said"),
+    ("whole", "text", "status", "answer", "kind", "said"),
     [
-        pytest.param(1, BackupError, "nothing was restored, and nothing changed", id="pg_restore fails"),
-        pytest.param(0, HalfDoneError, "restored, but from a file that is not whole", id="found out too late"),
+        pytest.param(True, GUARDED, 0, 0, None, "", id="all is well"),
+        pytest.param(False, GUARDED, 1, 0, BackupError, UNCHANGED, id="pg_restore fails"),
+        pytest.param(False, GUARDED, 0, 0, BackupError, UNCHANGED, id="only the checksum at the end is wrong"),
+        pytest.param(True, GUARDED, 0, 3, BackupError, UNCHANGED, id="the server refuses"),
+        pytest.param(
+            True, GUARDED, 0, 2, HalfDoneError, "nobody knows whether it was", id="the server dies at the end"
+        ),
+        pytest.param(True, "BEGIN;\nCOMMIT;\n", 0, 0, BackupError, "CVE-2025-8714", id="old tools on this host"),
     ],
 )
-def test_a_damaged_archive_of_postgresql(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, kind: type[BackupError], said: str
+def test_an_archive_of_postgresql(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+    text: str,
+    status: int,
+    answer: int,
+    kind: type[BackupError] | None,
+    said: str,
 ) -> None:
-    whole = subprocess.run(["zstd", "-qc", "--check"], input=b"archive" * 1000, capture_output=True, check=True).stdout
-    (tmp_path / "dump").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    (tmp_path / "pg_restore").write_text(f"#!/bin/sh\ncat >/dev/null\nexit {status}\n")
-    (tmp_path / "pg_restore").chmod(0o755)
+    """What commits is sent only when the archive is known to be whole."""
+    packed = subprocess.run(["zstd", "-qc", "--check"], input=b"archive" * 1000, capture_output=True, check=True).stdout
+    (tmp_path / "dump").write_bytes(packed if whole else packed[:-1] + bytes([packed[-1] ^ 1]))
+    (tmp_path / "text").write_text(text)
+    (tmp_path / "pg_restore").write_text(f"#!/bin/sh\ncat >/dev/null\ncat {tmp_path}/text\nexit {status}\n")
+    (tmp_path / "psql").write_text(f"#!/bin/sh\ncat >{tmp_path}/sent\nexit {answer}\n")
+    for tool in ("pg_restore", "psql"):
+        (tmp_path / tool).chmod(0o755)
     monkeypatch.setattr(postgresql.PostgreSQL, "_exists", lambda _self: True)
-    monkeypatch.setattr(postgresql.Session, "ask", lambda _self, _sql: [])
-    (tmp_path / "psql").write_text("#!/bin/sh\ncat >/dev/null\n")
-    (tmp_path / "psql").chmod(0o755)
+    monkeypatch.setattr(postgresql.PostgreSQL, "_missing_roles", lambda _self, _path: ["seer"])
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    engine = postgresql.PostgreSQL(Target(HERE, database="shop", timeout=30))
+    if kind is None:
+        (note,) = engine.restore(tmp_path / "dump")
+        assert note.startswith("role seer had to be made")
+        sent = (tmp_path / "sent").read_text()
+        assert sent.startswith("SET client_min_messages")
+        assert sent.endswith(f'CREATE ROLE "seer" NOLOGIN;\n{text}')
+        return
     with pytest.raises(BackupError, match=said) as caught:
-        postgresql.PostgreSQL(Target(HERE, database="shop", timeout=30)).restore(tmp_path / "dump")
+        engine.restore(tmp_path / "dump")
     assert caught.type is kind
+    # It is killed, maybe before it can write anything down.
+    sent = (tmp_path / "sent").read_text() if (tmp_path / "sent").exists() else ""
+    assert ("COMMIT" in sent) is (answer != 0)
 
 
 def test_what_mongodump_says() -> None:

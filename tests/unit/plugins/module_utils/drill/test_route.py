@@ -126,6 +126,10 @@ def test_what_was_done_and_how_to_undo_it() -> None:
     ]
 
 
+def test_what_the_operator_should_know_is_said() -> None:
+    assert told([done(notes=["role seer had to be made"])], "shop")[2:] == ["shop-db: role seer had to be made"]
+
+
 def test_what_would_be_done() -> None:
     assert told([done(counts={"t": 1})], "shop", [], 0.0, dry=True) == [
         "job      set              from        into  holds   kept of before",
