@@ -183,7 +183,10 @@ class Rehearsal:
         engines = []
         with self._step("restore"):
             for job in jobs:
-                if job["engine"] == FILES:
+                if job["database"] in self._wanted["elsewhere"]:
+                    reason = "not restored: it is managed elsewhere, and nothing of it is here"
+                    self.outcome.checks.append(Check(f"{job['name']}: restored", NOT_VERIFIED, reason))
+                elif job["engine"] == FILES:
                     self._fill(job)
                 else:
                     engines += self._bring_back(job)

@@ -132,7 +132,7 @@ class Shop:
         if any(check.service == self.refused for check in checks):
             raise RefusedError(f"{self.refused} answered 503", f"{project}-{self.refused}-1", ["the last line"])
 
-    def drill(self, **changes: Any) -> rehearsal.Outcome:
+    def drill(self, others: Sequence[dict[str, Any]] = (), **changes: Any) -> rehearsal.Outcome:
         job = {
             "name": "shop-db",
             "database": "db",
@@ -142,7 +142,7 @@ class Shop:
         }
         options = Options(registries=[{"host": "registry.example", "username": "u", "password": "p"}])
         drill = Rehearsal({**PROJECT, **changes}, self.folder, self.docker, options, ["password-of-the-shop"])
-        return drill.run(FILES, [job])
+        return drill.run(FILES, [*({**job, **other} for other in others), job])
 
     def promise(self, **counts: int) -> None:
         manifest = manifests.load(files.manifest_of(self.made.path))
@@ -224,6 +224,21 @@ def test_a_database_elsewhere_leaves_the_app_unverified(shop: Shop) -> None:
     assert done.verdict == "not_verified"
     assert done.reason == ""
     assert "up web" not in shop.docker.log
+
+
+def test_of_a_database_elsewhere_nothing_is_restored_and_of_the_others_all_is(shop: Shop) -> None:
+    managed = {"name": "shop-managed", "database": "managed", "engine": "mysql"}
+    done = shop.drill(others=[managed], elsewhere=["managed"])
+    assert (done.verdict, done.reason) == ("not_verified", "")
+    assert [(check.name, check.verdict) for check in done.checks] == [
+        ("shop-managed: restored", "not_verified"),
+        ("shop-db: restored", "ok"),
+        ("shop-db: counts", "ok"),
+        ("shop-db: contents", "not_verified"),
+        ("release", "not_verified"),
+    ]
+    assert shop.server.data == {"t.a": 3, "t.b": 2}
+    assert gone(shop)
 
 
 def test_images_are_pulled_with_the_login_of_their_registry(shop: Shop) -> None:
