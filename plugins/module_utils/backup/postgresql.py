@@ -31,20 +31,23 @@ MAGIC = b"PGDMP"
 SCRIPT_FAILED = 3
 CUSTOM_FORMAT = 1
 
-# The tables whose rows pg_dump writes: those of extensions are only dumped where an extension asks for it.
+# The tables whose rows pg_dump writes. Of those of an extension these are the ones that it calls the user's, with the
+# condition that tells which of their rows are (pg_extension_config_dump); what comes with the server is not dumped.
 _TABLES = """
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+LEFT JOIN (SELECT extconfig, extcondition, pg_catalog.generate_subscripts(extconfig, 1) AS place
+  FROM pg_catalog.pg_extension WHERE oid >= 16384) x ON x.extconfig[x.place] = c.oid
+WHERE c.relkind = 'r' AND (x.place IS NOT NULL OR n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
-    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
 ORDER BY 1
 """
 LOCK = rf"""
 SELECT pg_catalog.format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', n.nspname, c.relname) {_TABLES} \gexec
 """
 COUNT = rf"""
-SELECT pg_catalog.format('SELECT pg_catalog.json_build_array(%L::text, %L::text, count(*)) FROM ONLY %I.%I',
-  n.nspname, c.relname, n.nspname, c.relname) {_TABLES} \gexec
+SELECT pg_catalog.format('SELECT pg_catalog.json_build_array(%L::text, %L::text, count(*)) FROM ONLY %I.%I %s',
+  n.nspname, c.relname, n.nspname, c.relname, x.extcondition[x.place]) {_TABLES} \gexec
 """  # noqa: S608 - nothing from outside is in it
 BEGIN = (
     "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '5min';"
