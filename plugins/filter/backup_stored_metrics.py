@@ -11,7 +11,7 @@ author: "Mainstay contributors (@mainstay-platform)"
 description:
   - Renders the newest set of each promised job in each store that is proven and whole, for node exporter's text files.
     Where there is none the value is 0.
-positional: _input, stores, promises
+positional: _input, stores, promises, now
 options:
   _input:
     description: What the stores hold, as M(mainstay.platform.backup_catalogue) returned it.
@@ -28,13 +28,17 @@ options:
     type: list
     elements: dict
     required: true
+  now:
+    description: Seconds since 1970. What is dated in the future does not count.
+    type: float
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Publish what the stores hold
   ansible.builtin.copy:
     dest: /var/lib/prometheus/node-exporter/mainstay_stored.prom
-    content: "{{ catalogue.sets | mainstay.platform.backup_stored_metrics(catalogue.stores, promises) }}"
+    content: "{{ catalogue.sets | mainstay.platform.backup_stored_metrics(catalogue.stores, promises, now().timestamp()) }}"
     mode: "0644"
 """
 

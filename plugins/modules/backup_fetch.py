@@ -12,7 +12,8 @@ author: "Mainstay contributors (@mainstay-platform)"
 description:
   - Looks into all stores, chooses a set, and fetches it, verified by the SHA-256 in its manifests, from the first store
     that can give it. A download that was interrupted goes on where it ended.
-  - Of what fits the newest set is taken; one that was not proven when it was made only when nothing else fits.
+  - Of what fits the newest set is taken; one that was not proven when it was made only when nothing else fits, and one
+    that is dated in the future, because a clock was wrong, only when O(set) means no other.
   - What is encrypted stays so. See P(mainstay.platform.backup_key#filter).
 options:
   set:
@@ -85,6 +86,7 @@ manifests:
 """
 
 import dataclasses
+import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -121,7 +123,7 @@ def main() -> None:
             module.warn(f"a restore of '{params['name']}' is not over; it goes on with its set {params['set']}")
     try:
         if module.check_mode:
-            copies, warnings = find(stores, params, params["set"], params["at"], shared.opened)
+            copies, warnings = find(stores, params, params["set"], params["at"], shared.opened, time.time())
             for line in warnings:
                 module.warn(line)
             entry = copies[0]
@@ -131,7 +133,7 @@ def main() -> None:
             )  # fmt: skip
         private_directory(dest)
         with orderly_end():
-            done = bring_back(stores, params, dest, shared.opened, params["set"], params["at"])
+            done = bring_back(stores, params, dest, shared.opened, time.time(), params["set"], params["at"])
     except (BlobError, ValueError, OSError) as error:
         module.fail_json(msg=str(error))
     for line in done.warnings:

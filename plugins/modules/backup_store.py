@@ -76,6 +76,7 @@ stores:
 
 import dataclasses
 import json
+import time
 from functools import partial
 from typing import Any
 
@@ -108,7 +109,7 @@ def main() -> None:
     if module.check_mode:
         state, here = load_state(state_file), manifests_in(directory)
         lacking = {
-            store["name"]: due(here, remember(state.get("stores", {}).get(store["name"], {}), here))
+            store["name"]: due(here, remember(state.get("stores", {}).get(store["name"], {}), here, time.time()))
             for store in params["stores"]
         }
         would = [Outcome(name, sent=[file for _item, file in missing]) for name, missing in lacking.items()]
@@ -130,8 +131,8 @@ def main() -> None:
                 files.write_atomic(state_file, json.dumps(state, indent=2) + "\n")
 
             outcomes = [
-                bring(store, params, directory, here, state["stores"][store["name"]], partial(save, store["name"]))
-                for store in stores
+                bring(store, params, directory, here, state["stores"][name], partial(save, name), time.time())
+                for name, store in zip(names, stores, strict=True)
             ]
     except (BackupError, OSError) as error:
         module.fail_json(msg=f"backup job '{params['name']}': {error}", stores=[])

@@ -21,6 +21,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 )
 
 FORMAT = 1
+# By how many seconds the clocks of a server and of whoever looks may differ.
+CLOCKS = 600
 REQUIRED = {
     "format": int,
     "set": str,
@@ -60,6 +62,11 @@ def set_moment(text: str) -> float:
     except ValueError as error:
         raise ValueError(f"'{text}' is not the id of a set (try '20261121-020000')") from error
     return parsed.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def ahead(key: str, now: float) -> bool:
+    """Whether a set is from the future: a clock was wrong, and it must not be taken for the newest."""
+    return set_moment(key) > now + CLOCKS
 
 
 def build(

@@ -35,7 +35,7 @@ class Fetched:
 
 
 def find(
-    stores: Sequence[Mapping[str, Any]], job: Mapping[str, Any], wanted: str, at: str, opener: Opener
+    stores: Sequence[Mapping[str, Any]], job: Mapping[str, Any], wanted: str, at: str, opener: Opener, now: float
 ) -> tuple[list[Entry], list[str]]:
     """The copies of the set to take, in the order of the stores; and what could not be read.
 
@@ -53,7 +53,7 @@ def find(
     if len(errors) == len(stores):
         raise BlobError("; ".join(errors) or "there is no store")
     try:
-        best = choose(seen, wanted, at)
+        best = choose(seen, now, wanted, at)
     except ValueError as error:
         raise ValueError("; ".join([f"job '{job['name']}': {error}", *errors])) from None
     copies = [entry for entry in seen if entry.set == best.set and entry.whole and entry.proven == best.proven]
@@ -65,6 +65,7 @@ def bring_back(
     job: Mapping[str, Any],
     dest: Path,
     opener: Opener,
+    now: float,
     wanted: str = "",
     at: str = "",
 ) -> Fetched:
@@ -72,7 +73,7 @@ def bring_back(
 
     Raises BlobError and ValueError; what was fetched so far stays, and is gone on with the next time.
     """
-    copies, warnings = find(stores, job, wanted, at, opener)
+    copies, warnings = find(stores, job, wanted, at, opener, now)
     for entry in copies:
         settings = next(item for item in stores if item["name"] == entry.store)
         try:

@@ -98,7 +98,7 @@ def arrange(store: str, objects: Iterable[StoredObject]) -> list[Entry]:
     found: dict[tuple[str, str, str], dict[str, int]] = {}
     for item in objects:
         folder, slash, file = item.name.rpartition("/")
-        if match := _SET.search(file):
+        if (match := _SET.search(file)) and _is_moment(match["set"]):
             found.setdefault((match["set"], folder + slash, file[: match.start()]), {})[item.name] = item.size
     return [
         Entry(
@@ -114,6 +114,14 @@ def arrange(store: str, objects: Iterable[StoredObject]) -> list[Entry]:
         )
         for (key, folder, start), sizes in sorted(found.items())
     ]
+
+
+def _is_moment(key: str) -> bool:
+    try:
+        manifests.set_moment(key)
+    except ValueError:
+        return False
+    return True
 
 
 def _unpaired(names: Iterable[str]) -> str:
@@ -167,22 +175,28 @@ def look(store: Store, name: str, prefix: str = "", read: bool = True) -> list[E
     return [filled(entry, [papers[path] for path in entry.papers], sizes) for entry in entries]
 
 
-def choose(entries: Iterable[Entry], wanted: str = "", at: str = "") -> Entry:
+def choose(entries: Iterable[Entry], now: float, wanted: str = "", at: str = "") -> Entry:
     """The newest whole set whose id starts with ``wanted`` and that is not younger than ``at`` (the same form, or its
-    start); unproven ones only when nothing else fits. Raises ValueError that names what is there."""
+    start); unproven ones only when nothing else fits, and one from the future only when ``wanted`` means no other.
+    Raises ValueError that names what is there."""
     entries = sorted(entries, key=lambda item: item.set)
     limit = re.sub(r"\D", "", at)
-    fitting = [
+    dated = [
         item
         for item in entries
         if item.whole
         and item.set.startswith(wanted)
         and (not limit or item.set.replace("-", "")[: len(limit)] <= limit)
     ]
+    fitting = [item for item in dated if not manifests.ahead(item.set, now)] or (dated if wanted else [])
     if not fitting:
         ids = sorted({item.set for item in entries if item.whole})
         there = f"the newest there are {', '.join(ids[-5:])}" if ids else "there is no complete set"
         asked = f"set {wanted!r}" if wanted else f"set from before {at!r}" if at else "set"
         broken = [f"{item.set} is not whole: {item.problem}" for item in entries if not item.whole]
-        raise ValueError("; ".join([f"no backup {asked}: {there}", *broken[-3:]]))
+        early = [
+            f"{item.set} is dated in the future: a clock is or was wrong. To take it say set={item.set}"
+            for item in dated
+        ]
+        raise ValueError("; ".join([f"no backup {asked}: {there}", *early[-3:], *broken[-3:]]))
     return ([item for item in fitting if item.proven] or fitting)[-1]

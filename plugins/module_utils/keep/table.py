@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils import summary
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import set_moment
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import ahead, set_moment
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import escape
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
 from ansible_collections.mainstay.platform.plugins.module_utils.drill.ledger import remembered
@@ -94,7 +94,7 @@ def table(
     """The lines. ``limit`` sets of each job are shown, all of them for 0; ``drills`` is what is kept of them by app."""
     tried = drilled(drills or {})
     known = pieces(jobs, sets)
-    newest = {item.job: item.set for item in known if item.stored}
+    newest = _newest(known, now)
     promised = {item["name"]: item for item in promises}
     rows = []
     left = 0
@@ -118,6 +118,12 @@ def table(
         for name, promise in promised.items()
         if name not in newest
     ]
+    lines += [
+        f"{item.job}: set {item.set} is dated in the future: a clock is or was wrong. It counts for nothing, and is "
+        f"restored only by -e set={item.set}"
+        for item in known
+        if ahead(item.set, now)
+    ]
     lines += remembered(drills or {}, now)
     lines += _troubles(jobs, now)
     return lines + [line for store in stores for line in _store(store)]
@@ -130,15 +136,18 @@ def broken(
     promises: Sequence[Mapping[str, Any]],
 ) -> list[str]:
     """The names of the jobs whose promise is broken."""
-    newest = {item.job: item.set for item in pieces(jobs, sets) if item.stored}
+    newest = _newest(pieces(jobs, sets), now)
     return [item["name"] for item in promises if held(item, newest.get(item["name"]), now).startswith("BROKEN")]
 
 
 def metrics(
-    sets: Sequence[Mapping[str, Any]], stores: Sequence[Mapping[str, Any]], promises: Sequence[Mapping[str, Any]]
+    sets: Sequence[Mapping[str, Any]],
+    stores: Sequence[Mapping[str, Any]],
+    promises: Sequence[Mapping[str, Any]],
+    now: float,
 ) -> str:
     """What the stores hold, for node exporter: of each promised job the newest set in each store that is proven and
-    whole; 0 where there is none, which is older than any promise."""
+    whole; 0 where there is none, which is older than any promise. What is dated in the future does not count."""
     lines = [
         "# HELP mainstay_backup_stored_timestamp_seconds When the newest set that is proven and whole there was begun.",
         "# TYPE mainstay_backup_stored_timestamp_seconds gauge",
@@ -146,12 +155,17 @@ def metrics(
     for promise in promises:
         for store in stores:
             found = [item["set"] for item in sets if (item["job"], item["store"]) == (promise["name"], store["name"])
-                     and item["proven"]]  # fmt: skip
+                     and item["proven"] and not ahead(item["set"], now)]  # fmt: skip
             labels = {"backup": promise["name"], "app": promise.get("app", ""), "store": store["name"]}
             text = ",".join(f'{key}="{escape(value)}"' for key, value in labels.items())
             newest = set_moment(max(found)) if found else 0.0
             lines.append(f"mainstay_backup_stored_timestamp_seconds{{{text}}} {newest!r}")
     return "\n".join(lines) + "\n"
+
+
+def _newest(known: Iterable[Piece], now: float) -> dict[str, str]:
+    """Of each job the newest set that is proven and stored."""
+    return {item.job: item.set for item in known if item.stored and not ahead(item.set, now)}
 
 
 def _first(item: Piece, newest: Mapping[str, str], promised: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.catalogue import folder
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment, names
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import CLOCKS, moment, names
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import OVERWRITE_REFUSED, BlobError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.protection import Protection
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.stores import Store, open_store
@@ -51,15 +51,15 @@ def due(manifests: Sequence[Manifest], known: Mapping[str, Any]) -> list[tuple[M
     return [(item, name) for item, name in found if name not in done]
 
 
-def remember(known: Mapping[str, Any], manifests: Sequence[Manifest]) -> dict[str, Any]:
+def remember(known: Mapping[str, Any], manifests: Sequence[Manifest], now: float) -> dict[str, Any]:
     """What to keep in mind of a store: nothing of files that are gone from the server, but when the newest set in it
-    was begun (``newest``, seconds)."""
+    was begun (``newest``, seconds). What a wrong clock has dated in the future is not the newest."""
     here = {name for item in manifests for name in names(item)}
     files, tried = ([name for name in known.get(key, []) if name in here] for key in ("files", "tried"))
     lacking = {item["set"] for item in manifests if not set(names(item)) <= set(files)}
     sets = sorted({item["set"] for item in manifests} - lacking)
     moments = [moment(item["started"]) for item in manifests if item["set"] in sets]
-    newest = max([*moments, known.get("newest", 0)], default=0)
+    newest = max((one for one in [*moments, known.get("newest", 0)] if one <= now + CLOCKS), default=0)
     return {"files": files, "tried": tried, "sets": sets, **({"newest": newest} if newest else {})}
 
 
@@ -70,6 +70,7 @@ def bring(
     manifests: Sequence[Manifest],
     known: Mapping[str, Any],
     save: Callable[[dict[str, Any]], None],
+    now: float,
     opener: Callable[[Mapping[str, Any]], Store] = open_store,
 ) -> Outcome:
     """Send what one store lacks. ``save`` is called with what to remember of it, before and after each file.
@@ -77,19 +78,19 @@ def bring(
     Raises nothing: what went wrong is in the outcome.
     """
     outcome = Outcome(store=settings["name"])
-    state = remember(known, manifests)
+    state = remember(known, manifests, now)
     path = folder(job, settings.get("prefix") or "")
     try:
         with opener({**settings, "prefix": ""}) as store:
             outcome.where = store.where
             for item, name in due(manifests, state):
                 _send(store, directory, path, name, item, state, outcome, save)
-                state = remember(state, manifests)
+                state = remember(state, manifests, now)
                 save(state)
             outcome.protection = store.may_remove()
     except (BlobError, ValueError, OSError) as error:
         outcome.error = str(error)
-    save(remember(state, manifests))
+    save(remember(state, manifests, now))
     return outcome
 
 

@@ -65,7 +65,7 @@ def test_what_is_not_whole_is_said_and_not_taken(change: Any, problem: str) -> N
     found = entries(shop)
     assert re.match(problem, found[-1].problem)
     assert not found[-1].proven
-    assert shelf.choose(found).set == B
+    assert shelf.choose(found, NOW).set == B
 
 
 def test_a_manifest_that_cannot_be_read_hides_no_other() -> None:
@@ -100,7 +100,40 @@ def test_which_set_is_taken(wanted: str, at: str, taken: str) -> None:
     shop = Shop()
     for key, verdict in ((A, "ok"), (B, "ok"), (C, "not_verified")):
         shelve(shop, key, verdict)
-    assert shelf.choose(entries(shop), wanted, at).set == taken
+    assert shelf.choose(entries(shop), NOW, wanted, at).set == taken
+
+
+AHEAD = "20991231-020000"
+
+
+@pytest.mark.parametrize(
+    ("sets", "wanted", "at", "taken"),
+    [
+        pytest.param([B, AHEAD], "", "", B, id="the newest that is not ahead"),
+        pytest.param([B, AHEAD], AHEAD, "", AHEAD, id="named"),
+        pytest.param([B, AHEAD], "2099", "", AHEAD, id="named by its day"),
+        pytest.param([B, AHEAD], "20", "", B, id="a name that others have as well"),
+        pytest.param([B, AHEAD], "", "21000101", B, id="not younger than a day that is ahead itself"),
+        pytest.param([B, "20261121-030500"], "", "", "20261121-030500", id="as much as clocks may differ"),
+    ],
+)
+def test_a_clock_that_jumps_gives_no_newest_set(sets: list[str], wanted: str, at: str, taken: str) -> None:
+    shop = Shop()
+    for key in sets:
+        shelve(shop, key)
+    assert shelf.choose(entries(shop), NOW, wanted, at).set == taken
+
+
+def test_where_all_is_ahead_it_says_how_to_take_it() -> None:
+    shop = Shop()
+    shelve(shop, AHEAD)
+    with pytest.raises(ValueError, match=f"{AHEAD} is dated in the future: a clock is or was wrong. .* set={AHEAD}"):
+        shelf.choose(entries(shop), NOW)
+
+
+def test_a_date_that_is_none_is_no_backup() -> None:
+    shop = Shop(objects={"db/pg-backup-20269999-020000.dump": b"x"})
+    assert entries(shop) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +148,7 @@ def test_what_is_there_is_said_when_nothing_fits(wanted: str, at: str, error: st
     shelve(shop, B)
     del shop.objects[shelve(shop, C)]
     with pytest.raises(ValueError, match=error):
-        shelf.choose(entries(shop), wanted, at)
+        shelf.choose(entries(shop), NOW, wanted, at)
 
 
 class Stores:
@@ -137,7 +170,7 @@ def stores() -> Stores:
 
 
 def fetched(stores: Stores, dest: Path, **options: str) -> fetch.Fetched:
-    return fetch.bring_back(stores.settings, JOB, dest, stores.opened, **options)
+    return fetch.bring_back(stores.settings, JOB, dest, stores.opened, NOW, **options)
 
 
 def test_the_near_store_gives_it(stores: Stores, tmp_path: Path) -> None:

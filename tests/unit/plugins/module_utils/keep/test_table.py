@@ -117,6 +117,34 @@ def test_promises(sets: list[dict[str, Any]], promise: dict[str, Any], names: li
     assert any("BROKEN" in line for line in table([here()], NOW, sets, promises=[promise])) == bool(names)
 
 
+AHEAD = "20991231-020000"
+
+
+@pytest.mark.parametrize(
+    ("sets", "names", "told"),
+    [
+        pytest.param([there(AHEAD)], ["shop-db"], [AHEAD], id="it is the only one"),
+        pytest.param([there("20261101-020000"), there(AHEAD)], ["shop-db"], [AHEAD], id="the other one is too old"),
+        pytest.param([there(B), there(AHEAD)], [], [AHEAD], id="the other one holds the promise"),
+        pytest.param([there("20261121-030459")], [], [], id="as much as clocks may differ"),
+        pytest.param([there("20261121-031001")], ["shop-db"], ["20261121-031001"], id="more than that"),
+    ],
+)
+def test_a_clock_that_jumps_holds_no_promise(sets: list[dict[str, Any]], names: list[str], told: list[str]) -> None:
+    assert broken([here()], NOW, sets, [PROMISE]) == names
+    found = lines([here()], NOW, sets, promises=[PROMISE])
+    assert any("BROKEN" in line for line in found) == bool(names)
+    assert [line.split()[2] for line in found if "is dated in the future" in line] == told
+    stored = metrics([{**item, "proven": True} for item in sets], [{"name": "near"}], [PROMISE], NOW)
+    good = [set_moment(item["set"]) for item in sets if item["set"] not in told]
+    assert stored.split()[-1] == repr(max(good, default=0.0))
+
+
+def test_a_clock_that_jumped_on_a_server_whose_store_nobody_reads() -> None:
+    job = here(AHEAD, stores={"near": {"sets": [AHEAD]}})
+    assert broken([job], NOW, None, [PROMISE]) == ["shop-db"]
+
+
 def test_without_any_set_the_promise_is_said() -> None:
     assert lines([here()], NOW, [], promises=[PROMISE]) == [
         "no backups",
@@ -149,7 +177,7 @@ def test_columns_are_aligned() -> None:
 
 def test_metrics_tell_of_every_promise_in_every_store() -> None:
     sets = [there(A, proven=True), there(B, proven=True), there(B, "far", proven=False)]
-    text = metrics(sets, [{"name": "near"}, {"name": "far"}], [PROMISE, {"name": "shop-cache", "app": "shop"}])
+    text = metrics(sets, [{"name": "near"}, {"name": "far"}], [PROMISE, {"name": "shop-cache", "app": "shop"}], NOW)
     assert text.splitlines()[2:] == [
         'mainstay_backup_stored_timestamp_seconds{backup="shop-db",app="shop",store="near"} 1795226400.0',
         'mainstay_backup_stored_timestamp_seconds{backup="shop-db",app="shop",store="far"} 0.0',

@@ -15,6 +15,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.keep.upload impo
 from tests.unit.plugins.module_utils.keep.shop import JOB, Shop, make
 
 OLD, NEW = "20261120-020000", "20261121-020000"
+NOW = set_moment("20261121-030000")
 
 
 class Server:
@@ -31,12 +32,12 @@ class Server:
     def forgets(self, key: str) -> None:
         self.here = [item for item in self.here if item["set"] != key]
 
-    def sends(self, shop: Shop, prefix: str = "{app}") -> Outcome:
+    def sends(self, shop: Shop, prefix: str = "{app}", now: float = NOW) -> Outcome:
         def save(known: dict[str, Any]) -> None:
             self.known = {key: list(value) if isinstance(value, list) else value for key, value in known.items()}
 
         settings = {"name": "near", "prefix": prefix}
-        return bring(settings, JOB, self.directory, self.here, self.known, save, lambda _: shop)  # type: ignore[arg-type,return-value]
+        return bring(settings, JOB, self.directory, self.here, self.known, save, now, lambda _: shop)  # type: ignore[arg-type,return-value]
 
 
 @pytest.fixture
@@ -68,6 +69,23 @@ def test_the_second_time_nothing_is_sent(server: Server) -> None:
     shop = Shop()
     server.sends(shop)
     assert server.sends(shop).sent == []
+
+
+def test_a_clock_that_jumps_is_not_remembered_as_the_newest(server: Server) -> None:
+    """What it says of the newest set is an alert's only source where no reader looks into the store."""
+    ahead = "20991231-020000"
+    server.backs_up(OLD)
+    server.backs_up(ahead)
+    server.sends(Shop())
+    assert (server.known["sets"], server.known["newest"]) == ([OLD, ahead], set_moment(OLD))
+
+
+def test_a_newest_that_is_ahead_is_forgotten(server: Server) -> None:
+    """An earlier version remembered it, or the clock was set right since."""
+    server.backs_up(OLD)
+    server.known = {"newest": set_moment("20991231-020000")}
+    server.sends(Shop())
+    assert server.known["newest"] == set_moment(OLD)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +139,7 @@ def test_what_is_gone_here_is_forgotten_but_not_when_the_newest_was(server: Serv
 
 def test_settings_that_make_no_sense_are_an_error_of_this_store_alone(server: Server) -> None:
     known: list[Any] = []
-    done = bring({"name": "near", "bucket": ""}, JOB, server.directory, [], {}, known.append)
+    done = bring({"name": "near", "bucket": ""}, JOB, server.directory, [], {}, known.append, NOW)
     assert (
         done.error
         == "credential.kind: missing (one of account_key, sas, connection_string, managed_identity, service_principal)"
@@ -130,4 +148,4 @@ def test_settings_that_make_no_sense_are_an_error_of_this_store_alone(server: Se
 
 def test_nothing_here_nothing_due() -> None:
     assert due([], {}) == []
-    assert remember({}, []) == {"files": [], "tried": [], "sets": []}
+    assert remember({}, [], NOW) == {"files": [], "tried": [], "sets": []}
