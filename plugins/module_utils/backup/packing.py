@@ -123,14 +123,24 @@ def unpacked(path: Path, timeout: float) -> Iterator[IO[bytes]]:
     kind = kind_of_file(path)
     if kind is None:
         raise ToolError(f"{path} is packed with neither gzip nor zstd")
-    with path.open("rb") as file, Place().running(UNPACK[kind], source=file, timeout=timeout) as tool:
-        yield tool.stdout
+    place = Place()
+    with path.open("rb") as file, place.running(UNPACK[kind], source=file, timeout=timeout) as tool:
+        try:
+            yield tool.stdout
+        except ToolError as error:
+            # Whoever reads what is cut short fails as well. The cause is told, where it is not the file.
+            tool.stdout.close()
+            own = place.failure(kind, tool.process.wait(), tool.errors())
+            if own.inconclusive and not error.inconclusive:
+                raise own from error
+            raise
 
 
 def unpack(path: Path, timeout: float) -> Iterator[bytes]:
     """The plain content of a packed file, piece by piece.
 
-    Raises PackedError when the file is damaged, and ToolError when it cannot be told because zstd is not here.
+    Raises PackedError when the file is damaged, and ToolError when it cannot be told because zstd is not
+    here, or was ended by somebody else.
     """
     kind = kind_of_file(path)
     if kind is None:
@@ -144,6 +154,6 @@ def unpack(path: Path, timeout: float) -> Iterator[bytes]:
             while chunk := stream.read(CHUNK):
                 yield chunk
     except ToolError as error:
-        if error.missing or error.late:
+        if error.inconclusive:
             raise
         raise PackedError(str(error)) from error

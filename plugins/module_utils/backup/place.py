@@ -35,6 +35,10 @@ exit "$status"
 """
 
 
+# How a tool ends that somebody else has ended, the kernel where memory runs out or a host that goes down: by SIGHUP,
+# SIGINT, SIGKILL or SIGTERM, as we see it and as a shell or Docker tells it.
+_ENDED = {sign for number in (1, 2, 9, 15) for sign in (-number, 128 + number)}
+
 # A container that is there for one tool and can do nothing else.
 ALONE = (
     "--rm", "--init", "--network=host", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
@@ -53,6 +57,11 @@ class ToolError(BackupError):
         self.missing = missing
         self.late = late
         self.status = status
+
+    @property
+    def inconclusive(self) -> bool:
+        """Whether it says nothing of what the tool was given: it was missing, too slow, or ended by somebody else."""
+        return self.missing or self.late or self.status in _ENDED
 
 
 class Running:

@@ -203,6 +203,14 @@ class PostgreSQL:
             return Findings([Check("structure", BAD, f"archive format {head[10]} is not pg_dump's custom format")])
         return Findings([Check("structure", OK, f"archive of pg_dump, custom format {head[5]}.{head[6]}")])
 
+    def _decoded(self, stream: IO[bytes]) -> pg_text.RestoreText | pg_text.DecodeError:
+        """What a text says, or what is wrong with it: the text of a tool that was killed is cut short as well."""
+        try:
+            return pg_text.read(chunks(stream))
+        except pg_text.DecodeError as error:
+            pump(stream, lambda _data: None)
+            return error
+
     def examine(self, path: Path) -> Findings:
         """Decode the archive with pg_restore, and count the rows of each table in what comes out."""
         findings = self.look(path)
@@ -214,9 +222,13 @@ class PostgreSQL:
                 self._archive(path) as archive,
                 self._place.running(["pg_restore", "-f", "-"], source=archive, timeout=self._target.timeout) as tool,
             ):
-                text = pg_text.read(chunks(tool.stdout))
+                text = self._decoded(tool.stdout)
+            if isinstance(text, pg_text.DecodeError):
+                raise text
         except ToolError as error:
-            verdict = NOT_VERIFIED if error.missing or error.late or findings.tool is None else BAD
+            # What a newer pg_dump has written is for a newer pg_restore to judge.
+            unclear = error.inconclusive or findings.tool is None or "unsupported version" in error.said
+            verdict = NOT_VERIFIED if unclear else BAD
             findings.checks.append(Check("decode", verdict, str(error)))
             return findings
         except (packing.PackedError, pg_text.DecodeError) as error:

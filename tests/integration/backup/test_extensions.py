@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Extensions of PostgreSQL that have tables: pg_dump writes the rows that the extension calls the user's, as of PostGIS'
-spatial_ref_sys or pg_cron's jobs, and no others."""
+"""Extensions of PostgreSQL that have tables: pg_dump writes the rows that the extension calls the user's, as those of
+spatial_ref_sys in PostGIS or the jobs of pg_cron, and no others."""
 
 from __future__ import annotations
 

@@ -217,6 +217,65 @@ def test_a_glance(tmp_path: Path, engine: str, content: bytes, verdict: str) -> 
     assert [check.verdict for check in findings.checks] == [verdict]
 
 
+CUT = """cat <<'END'
+--
+-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: shop
+--
+
+COPY public.t (i) FROM stdin;
+1
+END
+"""
+NEWER = "echo 'pg_restore: error: unsupported version (1.16) in file header' >&2; exit 1"
+END_OF_FILE = "cat >/dev/null; echo 'pg_restore: error: could not read from input file: end of file' >&2; exit 1"
+
+
+@pytest.mark.parametrize(
+    ("restores", "unpacks", "verdict", "reason"),
+    [
+        pytest.param("kill -KILL $$", "cat", NOT_VERIFIED, "failed with status -9", id="pg_restore is killed"),
+        pytest.param(
+            "exit 137", "cat", NOT_VERIFIED, "failed with status 137", id="pg_restore is killed in a container"
+        ),
+        pytest.param(CUT + "exit 137", "cat", NOT_VERIFIED, "status 137", id="pg_restore is killed amid rows"),
+        pytest.param("kill -TERM $$", "cat", NOT_VERIFIED, "status -15", id="pg_restore is ended"),
+        pytest.param("kill -SEGV $$", "cat", BAD, "status -11", id="pg_restore crashes"),
+        pytest.param("cat >/dev/null; " + CUT, "cat", BAD, "the data of public.t has no end", id="rows without an end"),
+        pytest.param("cat >/dev/null; exit 1", "cat", BAD, "failed with status 1", id="pg_restore finds it bad"),
+        pytest.param(NEWER, "cat", NOT_VERIFIED, "unsupported version (1.16)", id="an archive of a newer pg_dump"),
+        pytest.param(
+            END_OF_FILE, "kill -KILL $$", NOT_VERIFIED, "zstd in this host failed with status -9", id="zstd is killed"
+        ),
+        pytest.param(END_OF_FILE, "exit 1", BAD, "end of file", id="zstd finds it bad"),
+        pytest.param("exit 1", "yes", BAD, "failed with status 1", id="zstd has more than pg_restore wants"),
+    ],
+)
+def test_what_is_no_proof_against_a_dump_of_postgresql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restores: str, unpacks: str, verdict: str, reason: str
+) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(packing.MAGIC[packing.ZSTD] + b"rest")
+    says = 'case "$*" in *--version*) echo pg_restore 17; exit 0;; esac'
+    for name, script in {"pg_restore": f"{says}\n{restores}", "zstd": unpacks}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    check = ENGINES["postgresql"](Target(HERE, timeout=30)).examine(path).checks[-1]
+    assert (check.name, check.verdict) == ("decode", verdict)
+    assert reason in check.reason
+
+
+@pytest.mark.parametrize("engine", ["mysql", "files"])
+def test_what_is_no_proof_against_a_packed_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(packing.MAGIC[packing.ZSTD] + b"rest")
+    (tmp_path / "zstd").write_text("#!/bin/sh\necho something; kill -KILL $$\n")
+    (tmp_path / "zstd").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    check = ENGINES[engine](Target(HERE, timeout=30)).examine(path).checks[-1]
+    assert (check.name, check.verdict) == ("decode", NOT_VERIFIED)
+
+
 @pytest.mark.parametrize("engine", ["postgresql", "redis"])
 def test_without_the_tool_it_is_not_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     path = tmp_path / "file"
