@@ -38,7 +38,8 @@ EXAMPLES = r"""
 - name: Publish what the stores hold
   ansible.builtin.copy:
     dest: /var/lib/prometheus/node-exporter/mainstay_stored.prom
-    content: "{{ catalogue.sets | mainstay.platform.backup_stored_metrics(catalogue.stores, promises, now().timestamp()) }}"
+    content: >-
+      {{ catalogue.sets | mainstay.platform.backup_stored_metrics(catalogue.stores, promises, now().timestamp()) }}
     mode: "0644"
 """
 

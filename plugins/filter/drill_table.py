@@ -10,12 +10,18 @@ version_added: 0.1.0
 author: "Mainstay contributors (@mainstay-platform)"
 description:
   - Renders drills for people, with the reason of whatever did not go well below.
+positional: _input, left_out
 options:
   _input:
     description: Drills, each with C(app), C(result), C(rto) and C(promised) in seconds.
     type: list
     elements: dict
     required: true
+  left_out:
+    description: Apps that were not drilled, from P(mainstay.platform.drill_left_out#filter).
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""

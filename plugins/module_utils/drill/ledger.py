@@ -58,8 +58,9 @@ def metrics(app: str, kept: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(drills: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Drills for people: ``app``, ``result``, ``rto`` and ``promised`` (seconds or null) of each."""
+def table(drills: Iterable[Mapping[str, Any]], left_out: Iterable[Mapping[str, str]] = ()) -> list[str]:
+    """Drills for people: ``app``, ``result``, ``rto`` and ``promised`` (seconds or null) of each; below them the apps
+    that were ``left_out``, with the reason."""
     rows: list[tuple[str | None, ...]] = [HEAD]
     reasons = []
     for drill in drills:
@@ -85,7 +86,27 @@ def table(drills: Iterable[Mapping[str, Any]]) -> list[str]:
             for check in result["checks"]
             if check["verdict"] == NOT_VERIFIED
         ]
-    return summary.table(rows, indent="") + reasons
+    reasons += [f"{item['app']}: not drilled: {item['reason']}" for item in left_out]
+    return (summary.table(rows, indent="") if len(rows) > 1 else ["no app was drilled"]) + reasons
+
+
+def left_out(apps: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The apps of which no drill can show anything, each with the reason; ``apps`` as the model has them."""
+    found = []
+    for app in apps:
+        databases = [item["name"] for item in app["databases"]]
+        if any(item["external"] is None for item in app["databases"]):
+            continue
+        beside = f"by playbooks/restore.yml -e app={app['name']} -e to=beside"
+        if databases:
+            reason = f"no container here runs {', '.join(databases)}; they are tried {beside}"
+        else:
+            mounted = [item for service in app["services"] for item in service["volumes"]]
+            volumes = dict.fromkeys(item["name"] for item in mounted if item["backup"]["enabled"])
+            reason = "it has no database"
+            reason += f"; its volumes {', '.join(volumes)} are tried {beside}" if volumes else ""
+        found.append({"app": app["name"], "reason": reason})
+    return found
 
 
 def remembered(drills: Mapping[str, Mapping[str, Any]], now: float) -> list[str]:

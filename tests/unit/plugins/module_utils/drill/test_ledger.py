@@ -82,6 +82,51 @@ def test_the_table() -> None:
     ]
 
 
+def database(name: str, external: bool = False) -> dict[str, Any]:
+    return {"name": name, "external": {"host": "db.example"} if external else None}
+
+
+def volume(name: str, enabled: bool = True) -> dict[str, Any]:
+    return {"volumes": [{"name": name, "backup": {"enabled": enabled}}]}
+
+
+@pytest.mark.parametrize(
+    ("databases", "services", "reason"),
+    [
+        pytest.param([database("db")], [], None, id="a database here"),
+        pytest.param([database("db"), database("old", external=True)], [], None, id="one here, one elsewhere"),
+        pytest.param([], [], "it has no database", id="no database"),
+        pytest.param(
+            [database("db", external=True), database("log", external=True)],
+            [],
+            "no container here runs db, log; they are tried by playbooks/restore.yml -e app=shop -e to=beside",
+            id="all elsewhere",
+        ),
+        pytest.param(
+            [],
+            [volume("uploads"), volume("uploads"), volume("cache", enabled=False)],
+            "it has no database; its volumes uploads are tried by playbooks/restore.yml -e app=shop -e to=beside",
+            id="volumes alone",
+        ),
+    ],
+)
+def test_what_no_drill_can_show(
+    databases: list[dict[str, Any]], services: list[dict[str, Any]], reason: str | None
+) -> None:
+    found = ledger.left_out([{"name": "shop", "databases": databases, "services": services}])
+    assert found == ([{"app": "shop", "reason": reason}] if reason else [])
+
+
+def test_what_was_not_drilled_is_said() -> None:
+    assert ledger.table([], [{"app": "site", "reason": "it has no database"}]) == [
+        "no app was drilled",
+        "site: not drilled: it has no database",
+    ]
+    assert ledger.table(DRILLS[:1], [{"app": "site", "reason": "it has no database"}])[2:] == [
+        "site: not drilled: it has no database"
+    ]
+
+
 def test_what_is_not_verified_is_said() -> None:
     check = {"name": "release", "verdict": "not_verified", "reason": "db is managed elsewhere"}
     lines = ledger.table([{**DRILLS[0], "result": {**GOOD, "verdict": "not_verified", "checks": [check]}}])
