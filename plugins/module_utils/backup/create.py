@@ -117,7 +117,7 @@ def _compared(source: Source, found: Mapping[str, int]) -> Check:
     wrong = differences(source.counts or {}, found)
     if not wrong:
         return Check("source", OK, "counts are those of the source")
-    if source.same_snapshot:
+    if source.same_snapshot or source.as_read:
         return Check("source", BAD, f"not what the source had: {shorten(wrong)}")
     lost, apart = _outside(source, found)
     if lost:

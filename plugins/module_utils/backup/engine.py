@@ -46,10 +46,11 @@ class Target:
 class Source:
     """What is known of the server and of its data from the dump itself.
 
-    ``counts`` as the server reported them; ``same_snapshot`` whether they are of the very data that was dumped. Where
-    they are not, ``counts_after`` is a second look, ``volatile`` how many of each may come and go by themselves, and
-    ``note`` says it in words for the manifest. ``uncounted`` are those that could not be counted because somebody
-    replaced them while they were dumped.
+    ``counts`` as the server reported them; ``same_snapshot`` whether they are of the very data that was dumped, all of
+    it of one moment; ``as_read`` whether they are of the very data, piece after piece. Where they are neither,
+    ``counts_after`` is a second look, and ``volatile`` how many of each may come and go by themselves. ``note`` says it
+    in words for the manifest. ``uncounted`` are those that could not be counted because somebody replaced them while
+    they were dumped.
     """
 
     server_version: str
@@ -57,6 +58,7 @@ class Source:
     counts: dict[str, int] | None
     same_snapshot: bool
     note: str
+    as_read: bool = False
     counts_after: dict[str, int] | None = None
     volatile: dict[str, int] | None = None
     uncounted: tuple[str, ...] = ()

@@ -101,7 +101,8 @@ class MongoDB:
             server_version="",
             tool_version=self._version("mongodump"),
             counts=counts,
-            same_snapshot=True,
+            same_snapshot=False,
+            as_read=True,
             note="documents were counted by mongodump as it read them; collections are read one after the other, so"
             " they are of one moment each, not of one moment together",
         )

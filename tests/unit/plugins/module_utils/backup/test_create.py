@@ -217,6 +217,7 @@ STILL = Source("1", "1", {"a": 3}, same_snapshot=False, note="", counts_after={"
 # A table at rest beside one that is written, and keys of which some have an expiry.
 BOTH = Source("1", "1", {"a": 500, "b": 9}, same_snapshot=False, note="", counts_after={"a": 500, "b": 10})
 KEYS = Source("1", "1", {"a": 9}, same_snapshot=False, note="", counts_after={"a": 9}, volatile={"a": 1})
+READ = Source("1", "1", {"a": 3}, same_snapshot=False, note="", as_read=True)
 # A table that somebody replaced while it was dumped.
 WORK = Source("1", "1", {"a": 3}, same_snapshot=True, note="", uncounted=("work",))
 
@@ -238,6 +239,8 @@ WORK = Source("1", "1", {"a": 3}, same_snapshot=True, note="", uncounted=("work"
         pytest.param(STILL, {"a": 3, "b": 1}, "not_verified", False, id="at rest, another: it came and went"),
         pytest.param(KEYS, {"a": 8}, "not_verified", False, id="at rest, fewer: one expired and came again"),
         pytest.param(KEYS, {"a": 7}, "bad", True, id="at rest, fewer than can have expired"),
+        pytest.param(READ, {"a": 3}, "ok", True, id="counted as it was read, same"),
+        pytest.param(READ, {"a": 4}, "bad", True, id="counted as it was read, more"),
         pytest.param(WORK, {"a": 3, "work": 7}, "not_verified", False, id="one replaced meanwhile, the other same"),
         pytest.param(WORK, {"a": 2, "work": 7}, "bad", True, id="one replaced meanwhile, the other fewer"),
         pytest.param(WORK, {"a": 3}, "not_verified", False, id="one gone meanwhile"),

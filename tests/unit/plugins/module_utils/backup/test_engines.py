@@ -152,6 +152,19 @@ def test_what_mongodump_says() -> None:
     assert mongodb.reported_counts(said) == {"shop.orders": 3, "shop.one": 1, "shop.with (2 documents) in it": 0}
 
 
+def test_collections_of_mongodb_are_not_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mongodump").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *--version*) echo mongodump version: 100.9; exit 0;; esac\n'
+        "printf 'x\tdone dumping shop.orders (3 documents)\n' >&2\n"
+    )
+    (tmp_path / "mongodump").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    source = MongoDB(Target(HERE, database="shop", timeout=30)).dump(lambda _data: None)
+    assert (source.counts, source.same_snapshot, source.as_read) == ({"shop.orders": 3}, False, True)
+    assert "not of one moment together" in source.note
+
+
 @pytest.mark.parametrize(
     ("target", "command", "env"),
     [
