@@ -14,6 +14,8 @@ description:
     collector, so that a backup that fails or does not even run is seen by an alert on its age.
   - After a good run removes local backups that are older than O(keep_local) days. The newest proven set stays whatever
     its age.
+  - After a bad one removes those of them that are in every store that works, so that a store which is away for weeks
+    does not fill the disk. A store works that has the newest set.
 options:
   engine:
     description:
@@ -81,9 +83,11 @@ removed:
     - {set: 20261101-020000, reason: "20.0 days old, 7 days are kept"}
 """
 
-import json
+import contextlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files, record
@@ -95,10 +99,16 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 
 
-def prune(directory: Path, keep_days: float, now: float, dry: bool) -> list[Decision]:
-    """Remove what is too old from one directory. Returns what went, or would go."""
+def prune(
+    directory: Path, keep_days: float, now: float, dry: bool, state: Mapping[str, Any] | None = None
+) -> list[Decision]:
+    """Remove what is too old from one directory; with a ``state``, what is in every store that works. Returns what
+    went, or would go."""
     manifests = manifests_in(directory)
     going = [item for item in record.decide(manifests, keep_days, now) if not item.keep]
+    if state is not None:
+        sent = record.sent_everywhere(state, {item["set"] for item in manifests})
+        going = [item for item in going if item.set in sent]
     for item in going if not dry else ():
         record.remove_set(directory, manifests, item.set)
     return going
@@ -142,16 +152,22 @@ def main() -> None:
             if good:
                 started = min(moment(item["started"]) for item in made["files"])
                 outcome |= {key: made[key] for key in ("set", "size", "duration")} | {"started": started}
-            state = record.next_state(record.load_state(state_file), outcome, now)
-            files.private_directory(state_file.parent)
-            files.write_atomic(state_file, json.dumps(state, indent=2) + "\n")
+            state = record.update_state(state_file, lambda state: record.next_state(state, outcome, now))
             metrics.mkdir(parents=True, exist_ok=True)
             labels = {"backup": params["name"], "app": params["app"], "engine": params["engine"]}
             files.write_atomic(metrics_file, record.render_metrics(labels, state), mode=0o644)
-        if good and directory.is_dir():
-            with files.lock(shared.STATE / f"{params['name']}.lock", f"backup job '{params['name']}'"):
-                for folder in (directory, directory / BEFORE_RESTORE):
-                    removed += prune(folder, params["keep_local"], now, module.check_mode)
+        if directory.is_dir():
+            # Whoever was refused because somebody works on the job leaves the copies to him.
+            with (
+                contextlib.nullcontext() if good else contextlib.suppress(BackupError),
+                files.lock(shared.STATE / f"{params['name']}.lock", f"backup job '{params['name']}'"),
+            ):
+                if good:
+                    for folder in (directory, directory / BEFORE_RESTORE):
+                        removed += prune(folder, params["keep_local"], now, module.check_mode)
+                else:
+                    state = record.load_state(state_file)
+                    removed += prune(directory, params["keep_local"], now, module.check_mode, state)
     except (BackupError, OSError, KeyError) as error:
         module.fail_json(msg=f"backup job '{params['name']}': {error}")
     module.exit_json(changed=True, removed=[{"set": item.set, "reason": item.reason} for item in removed])

@@ -75,7 +75,6 @@ stores:
 """
 
 import dataclasses
-import json
 import time
 from functools import partial
 from typing import Any
@@ -84,7 +83,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as backup
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import manifests_in
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import load_state
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import load_state, update_state
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.store_options import STORES
 from ansible_collections.mainstay.platform.plugins.module_utils.keep import module as shared
@@ -122,17 +121,16 @@ def main() -> None:
             files.lock(backup.STATE / f"{params['name']}.lock", f"backup job '{params['name']}'"),
         ):
             here = manifests_in(directory)
-            state = load_state(state_file)
-            names = [store["name"] for store in stores]
-            state["stores"] = {name: state.get("stores", {}).get(name, {}) for name in names}
+            before = load_state(state_file).get("stores", {})
+            sent = {store["name"]: before.get(store["name"], {}) for store in stores}
 
             def save(name: str, known: dict[str, Any]) -> None:
-                state["stores"][name] = known
-                files.write_atomic(state_file, json.dumps(state, indent=2) + "\n")
+                sent[name] = known
+                update_state(state_file, lambda state: {**state, "stores": sent})
 
             outcomes = [
-                bring(store, params, directory, here, state["stores"][name], partial(save, name), time.time())
-                for name, store in zip(names, stores, strict=True)
+                bring(store, params, directory, here, sent[name], partial(save, name), time.time())
+                for name, store in zip(list(sent), stores, strict=True)
             ]
     except (BackupError, OSError) as error:
         module.fail_json(msg=f"backup job '{params['name']}': {error}", stores=[])

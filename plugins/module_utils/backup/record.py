@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import private_directory, write_atomic
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import names
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention import Decision, Kept, Policy, plan
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
@@ -36,6 +39,14 @@ def decide(manifests: Sequence[Mapping[str, Any]], keep_days: float, now: float)
         Kept(name, proven=all(part["verification"]["verdict"] == OK for part in parts)) for name, parts in sets.items()
     ]
     return plan(known, Policy(days=keep_days), now)
+
+
+def sent_everywhere(state: Mapping[str, Any], sets: Iterable[str]) -> set[str]:
+    """Those of the sets on the server that every living store has: one that has the newest of them."""
+    newest = max(sets, default="")
+    held = (set(known.get("sets", [])) for known in state.get("stores", {}).values())
+    living = [ids for ids in held if newest in ids]
+    return set.intersection(*living) if living else set()
 
 
 def remove_set(directory: Path, manifests: Sequence[Mapping[str, Any]], name: str) -> list[Path]:
@@ -92,3 +103,18 @@ def load_state(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return state if isinstance(state, dict) else {}
+
+
+def update_state(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """Change the state of a job, and return it. One is at it at a time: a run that is refused records its failure while
+    the one that works on the job remembers what it has sent."""
+    private_directory(path.parent)
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Whoever has it writes one small file.
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        state = change(load_state(path))
+        write_atomic(path, json.dumps(state, indent=2) + "\n")
+    finally:
+        os.close(fd)
+    return state

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,33 @@ def test_a_lost_state_is_no_error(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "j.json").write_text(content)
     assert record.load_state(tmp_path / "j.json") == {}
+
+
+def test_two_who_change_the_state_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "j.json"
+
+    def write(name: str) -> None:
+        for _time in range(100):
+            record.update_state(path, lambda state: {**state, name: state.get(name, 0) + 1})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, "aabc"))
+    assert record.load_state(path) == {"a": 200, "b": 100, "c": 100}
+    assert [item.name for item in path.parent.iterdir()] == ["j.json"]
+
+
+@pytest.mark.parametrize(
+    ("stores", "expected"),
+    [
+        pytest.param({}, "", id="no store"),
+        pytest.param({"near": "abc", "far": "abc"}, "abc", id="all live"),
+        pytest.param({"near": "abc", "far": "a"}, "abc", id="one is dead"),
+        pytest.param({"near": "abc", "far": ""}, "abc", id="one has never had anything"),
+        pytest.param({"near": "abc", "far": "bc"}, "bc", id="one lacks what it missed"),
+        pytest.param({"near": "ab", "far": "ab"}, "", id="all are dead"),
+    ],
+)
+def test_what_every_living_store_has(stores: dict[str, str], expected: str) -> None:
+    state = {"stores": {name: {"sets": list(sets)} for name, sets in stores.items()}}
+    assert record.sent_everywhere(state, list("bca")) == set(expected)
+    assert record.sent_everywhere({}, []) == set()
