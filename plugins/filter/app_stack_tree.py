@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: app_stack_tree
-short_description: Files and orders of Compose projects
+short_description: Files, orders and secrets of Compose projects
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
@@ -31,7 +31,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Files, directories and orders.
+  description: Files, directories, orders and secrets.
   type: dict
   contains:
     files:
@@ -46,6 +46,9 @@ _value:
       description: Orders for M(mainstay.platform.app_release).
       type: list
       elements: dict
+    secrets:
+      description: Of each app the content of its files with secrets, by path, for M(mainstay.platform.app_rotate).
+      type: dict
 """
 
 from collections.abc import Callable
@@ -56,7 +59,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.layout i
 
 
 def app_stack_tree(projects: Any) -> dict[str, Any]:
-    """Return files, directories and orders of ``projects``."""
+    """Return files, directories, orders and secrets of ``projects``."""
     try:
         return tree(projects)
     except (KeyError, TypeError) as error:

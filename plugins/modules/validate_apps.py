@@ -139,6 +139,13 @@ options:
               - Environment variables of this service, over those of the app.
             type: dict
             default: {}
+          secrets:
+            description:
+              - 'Names of the app''s secrets that it uses: it gets no others, and only these restart it
+                when they are rotated.'
+              - Without it, all of them.
+            type: list
+            elements: str
           volumes:
             description:
               - Directories that outlive releases.
@@ -378,7 +385,8 @@ options:
             type: str
           password:
             description:
-              - Password of at least 12 characters, from Ansible Vault.
+              - Password of at least 12 characters, from Ansible Vault. C(playbooks/rotate.yml) brings
+                another one.
             type: str
             required: true
           backup:
@@ -419,8 +427,8 @@ options:
         default: {}
       secrets:
         description:
-          - Secret environment variables of every service, from Ansible Vault. They reach it in a file
-            of mode 0600.
+          - Secret environment variables of every service that does not name those it uses, from Ansible
+            Vault. They reach it in a file of mode 0600.
         type: dict
         default: {}
       headers:

@@ -8,6 +8,7 @@ check speaks of what it cannot know. The first sentence of each docstring is its
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -293,6 +294,20 @@ def variables(app: App) -> Iterator[Problem]:
                 yield f"{path}.{key}: is in secrets as well (keep it in secrets only)"
 
 
+def used_secrets(app: App) -> Iterator[Problem]:
+    """A service uses secrets that the app has, and names each once."""
+    known = app.get("secrets", {})
+    for path, service in each(app, "services"):
+        items = [(f"{path}.secrets[{index}]", key) for index, key in enumerate(service.get("secrets") or [])]
+        for where, key in items if "secrets" in app else ():
+            if key is not None and key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}"
+                yield f"{where}: '{key}' is not one of the app's secrets ({hint})"
+        for where, value, first in _repeated(items):
+            yield f"{where}: '{value}' is also {first}"
+
+
 def leaked(app: App) -> Iterator[Problem]:
     """No password or secret is part of an environment variable or a command, where others can read it."""
     known = [(f"the password of {path}", item.get("password")) for path, item in each(app, "databases")]
@@ -449,6 +464,7 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     shared_volumes,
     objectives,
     variables,
+    used_secrets,
     leaked,
 )
 LIST_CHECKS: tuple[Callable[[list[App]], Iterator[Found]], ...] = (

@@ -272,6 +272,14 @@ SERVICE = Struct(
             example=["NET_BIND_SERVICE"],
         ),
         Field("env", ENV, "Environment variables of this service, over those of the app.", default={}),
+        Field(
+            "secrets",
+            ListOf(ENV_KEY),
+            "Names of the app's secrets that it uses: it gets no others, and only these restart it when they are "
+            "rotated.",
+            derived="all of them",
+            example=["DATABASE_URL"],
+        ),
         Field("volumes", ListOf(VOLUME), "Directories that outlive releases.", default=[]),
         Field(
             "routes",
@@ -374,7 +382,7 @@ DATABASE = Struct(
         Field(
             "password",
             Scalar("password", types.password),
-            "Password of at least 12 characters, from Ansible Vault.",
+            "Password of at least 12 characters, from Ansible Vault. C(playbooks/rotate.yml) brings another one.",
             required=True,
         ),
         Field("backup", BACKUP, "Its backup.", default={}),
@@ -484,7 +492,8 @@ APP = Struct(
         Field(
             "secrets",
             SECRETS,
-            "Secret environment variables of every service, from Ansible Vault. They reach it in a file of mode 0600.",
+            "Secret environment variables of every service that does not name those it uses, from Ansible Vault. They "
+            "reach it in a file of mode 0600.",
             default={},
         ),
         Field(

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,8 @@ class Container:
     restarts: int = 0
     oom_killed: bool = False
     check: list[str] = field(default_factory=list)
+    # None: not known. It holds secrets.
+    env: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, inspected: dict[str, Any]) -> Container:
@@ -50,6 +53,7 @@ class Container:
             restarts=inspected["RestartCount"],
             oom_killed=state["OOMKilled"],
             check=_check((config.get("Healthcheck") or {}).get("Test") or []),
+            env=dict(line.partition("=")[::2] for line in config.get("Env") or []),
         )
 
 
@@ -77,9 +81,16 @@ class Docker:
         self.program = program or shutil.which("docker")
 
     def run(
-        self, *words: str, timeout: float | None = None, stdin: str | None = None
+        self,
+        *words: str,
+        timeout: float | None = None,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``docker words…`` and return what it did, whatever its exit code; raises TimeoutExpired."""
+        """Run ``docker words…`` and return what it did, whatever its exit code; raises TimeoutExpired.
+
+        ``env`` is added to its environment, for secrets that a command line must not show.
+        """
         if not self.program:
             raise ReleaseError("docker is not installed here: the role mainstay.platform.docker installs it")
         return subprocess.run(
@@ -90,6 +101,7 @@ class Docker:
             errors="replace",
             check=False,
             timeout=timeout,
+            env={**os.environ, **env} if env else None,
         )
 
     def must(self, *words: str) -> str:
@@ -176,7 +188,14 @@ class Docker:
 
     def up(self, project: Project, services: Sequence[str] = ()) -> None:
         """Bring a project, or some of its services, to what its files say."""
-        done = self.compose(project, "up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", *services)
+        self._up(project, "--remove-orphans", *services)
+
+    def renew(self, project: Project, services: Sequence[str]) -> None:
+        """Create services of a project anew, and touch no other."""
+        self._up(project, "--no-deps", "--force-recreate", *services)
+
+    def _up(self, project: Project, *words: str) -> None:
+        done = self.compose(project, "up", "--detach", "--no-build", "--pull", "never", *words)
         if done.returncode:
             raise ReleaseError(
                 f"`docker compose up` of {project.name} failed: {'; '.join(excerpt(done.stderr, lines=5))}"

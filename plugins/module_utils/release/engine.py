@@ -6,6 +6,7 @@ start    pull, databases, migrations, candidate in the other slot, health gate
 (the role nginx gives the candidate the traffic)
 finish   watch it, remember it, stop what served before, prune
 undo     in place of finish: remove the candidate, bring back what was stopped for it
+rotate   another value for a secret, in what serves; ``start`` does it too where the inventory has another password
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.plan imp
     plan,
     projects,
 )
+from ansible_collections.mainstay.platform.plugins.module_utils.release.rotation import (
+    JOURNAL,
+    Rotation,
+    Serving,
+    Todo,
+    replace_file,
+)
+from ansible_collections.mainstay.platform.plugins.module_utils.release.secrets import lines, renewed, with_password_of
 from ansible_collections.mainstay.platform.plugins.module_utils.release.state import Release, State
 
 SLOTS = ("blue", "green")
@@ -108,7 +117,20 @@ class Engine:
 
     def plan(self, order: Order) -> Plan:
         """Return what there is to do for an order of the inventory."""
-        return plan(order, self.state, self.docker.containers(*projects(self.app)), self.options.force)
+        running = self.docker.containers(*projects(self.app))
+        rotation = self._rotation(order, self._wanted())
+        todo = rotation.plan(rotation.overdue, running, ask=False)
+        overdue = todo.pending or bool(rotation.journal)
+        result = plan(order, self._rotated(order, todo, "") if overdue else self.state, running, self.options.force)
+        if overdue:
+            result.secrets = todo.text or ["end what a run that was cut off has begun"]
+        result.litter = [str(path) for path in self._litter()]
+        result.text = [
+            *(f"secrets: {what}" for what in result.secrets),
+            *result.text,
+            *(f"remove {path}, which a run that was cut off has left behind" for path in result.litter),
+        ]
+        return result
 
     def rollback_order(self, target: Release) -> Order:
         """Return the order that an earlier release was started with. Raises ReleaseError."""
@@ -130,6 +152,7 @@ class Engine:
     def start(self, order: Order, rollback: bool = False) -> Started:
         """Do everything up to the point where the candidate may have the traffic. Raises ReleaseError."""
         with self._lock():
+            self._mend()
             serving = self.state["serving"]
             todo = self._plan_back() if rollback else self.plan(order)
             done = Started(changed=todo.pending, slot=todo.slot, before=serving and serving["slot"], text=todo.text)
@@ -138,8 +161,11 @@ class Engine:
                 self.docker.down(project)
             if self.state["candidate"]:
                 self._save({**self.state, "candidate": None})
+            self._sweep()
             if todo.data:
                 self._databases(order)
+            if todo.secrets:
+                self._rotate(order)
             if todo.repair:
                 self._repair()
             if todo.release:
@@ -150,11 +176,38 @@ class Engine:
     def databases(self, order: Order) -> list[str]:
         """Run the databases, and no release: they are to be filled first. Returns why. Raises ReleaseError."""
         with self._lock():
-            todo = Plan(self.app, data=self.plan(order).data)
+            self._mend()
+            found = self.plan(order)
+            todo = Plan(self.app, data=found.data)
             self._fetch(order, todo, rollback=False)
             if todo.data:
                 self._databases(order)
-            return todo.data
+            if found.secrets:
+                self._rotate(order)
+            return todo.data + found.secrets
+
+    def rotate(self, order: Order, wanted: Mapping[str, str], name: str, dry: bool = False) -> Todo:
+        """Give a secret the value that the inventory has for it, everywhere. Returns what that took, or would take.
+
+        ``wanted`` are the files with secrets that the inventory wants, by path. Raises ReleaseError.
+        """
+        with self._lock(create=not dry):
+            if self.state["candidate"]:
+                raise ReleaseError(
+                    f"{self.app}: a release was cut off on this server. Run playbooks/deploy.yml, which cleans up "
+                    "after it, and then this again"
+                )
+            if not dry:
+                self._mend()
+                self._sweep()
+            asks = bool(self.docker.program)
+            running = self.docker.containers(*projects(self.app)) if asks else []
+            rotation = self._rotation(order, wanted)
+            todo = rotation.plan(rotation.scope(name), running, ask=asks)
+            if not dry:
+                rotation.run(todo)
+                self._save(self._rotated(order, todo, todo.scope.text if todo.pending else ""))
+            return todo
 
     def well(self) -> None:
         """Return when what serves, if anything does, is well by its own health checks. Raises ReleaseError."""
@@ -183,6 +236,8 @@ class Engine:
             try:
                 if before:
                     self.docker.down(f"{self.app}-{before['slot']}")
+                if not candidate["rollback"]:
+                    self._save(states.aligned(self.state, self._align(release)))
                 self._prune()
             except (ReleaseError, OSError) as error:
                 left.append(f"{self.app}: {release['id']} serves, but what served before could not be removed: {error}")
@@ -254,7 +309,7 @@ class Engine:
         shutil.rmtree(before, ignore_errors=True)
         if folder.exists():
             _copy(folder, before)
-        _copy(self.places.wanted(self.app, "data"), folder)
+        _copy(self.places.wanted(self.app, "data"), folder, self._passwords_kept(folder))
         try:
             self._databases_up(data["project"], folder, order)
         except ReleaseError as error:
@@ -266,6 +321,18 @@ class Engine:
         finally:
             shutil.rmtree(before, ignore_errors=True)
         self._save({**self.state, "data": {"id": data["id"], "images": data["images"]}})
+
+    def _passwords_kept(self, folder: Path) -> dict[str, str]:
+        """Return the files of passwords as databases know them: only a rotation tells a database another one."""
+        kept = {}
+        for path in self.places.wanted(self.app, "data").glob("secrets/*"):
+            old = folder / "secrets" / path.name
+            if old.is_file():
+                text = old.read_text(encoding="utf-8")
+                if path.suffix == ".conf":
+                    text = with_password_of(path.read_text(encoding="utf-8"), text)
+                kept[f"secrets/{path.name}"] = text
+        return kept
 
     def _databases_up(self, project: str, folder: Path, order: Order) -> None:
         restarts = self._restarts(project)
@@ -312,6 +379,9 @@ class Engine:
         services = [item["service"] for item in order["health"]]
         images = {service: image for service, image in self._pinned(order["id"]).items() if service in services}
         release: Release = {"id": order["id"], "release": order["release"], "slot": slot, "images": images}
+        kept: Release = next((item for item in self.state["released"] if item["id"] == order["id"]), {})
+        if rollback and "rotated" in kept:
+            release["rotated"] = kept["rotated"]
         self._save(states.started(self.state, release, rollback))
         try:
             self._run_candidate(order, release, [] if rollback else order["migrations"])
@@ -357,6 +427,90 @@ class Engine:
         if done.returncode:
             log = excerpt(done.stdout + done.stderr, self._secrets(order))
             raise RefusedError(f"{what} ended with exit code {done.returncode}", what, log)
+
+    # -- secrets -------------------------------------------------------------------------------------------------
+
+    def _rotation(self, order: Order, wanted: Mapping[str, str]) -> Rotation:
+        state, serving = self.state["serving"], None
+        if state:
+            own = self.rollback_order(state)
+            serving = Serving(f"releases/{state['id']}", self._slot(state), self._checks(own, state["slot"]))
+        databases = (order.get("data") or {}).get("access", {})
+        folder = self.places.srv / self.app
+        return Rotation(self.app, folder, self.docker, wanted, databases, serving, watch=self.options.watch)
+
+    def _rotate(self, order: Order) -> None:
+        """Tell databases the passwords that the inventory has changed; whatever else has changed comes by a release."""
+        rotation = self._rotation(order, self._wanted())
+        todo = rotation.plan(rotation.overdue, self.docker.containers(*projects(self.app)), ask=False)
+        rotation.run(todo)
+        self._save(self._rotated(order, todo, todo.scope.text))
+
+    def _wanted(self) -> dict[str, str]:
+        """Return the files with secrets that the inventory wants, by path."""
+        folder = self.places.wanted(self.app, "release").parent
+        paths = [*folder.glob("release/env/*.env"), *folder.glob("data/secrets/*")]
+        return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in sorted(paths)}
+
+    def _rotated(self, order: Order, todo: Todo, what: str) -> State:
+        """Return the state after a rotation. Where nothing else has changed, the inventory's release is what serves."""
+        root, serving, data = self.places.srv / self.app, self.state["serving"], order.get("data")
+
+        def alike(part: str, folder: Path) -> bool:
+            there = {
+                path.relative_to(folder): todo.files.get(str(path.relative_to(root)), path.read_text(encoding="utf-8"))
+                for path in folder.rglob("*")
+                if path.is_file() and path.name not in (ORDER_FILE, PINNED_FILE)
+            }
+            source = self.places.wanted(self.app, part)
+            wanted = {
+                path.relative_to(source): path.read_text(encoding="utf-8")
+                for path in source.rglob("*")
+                if path.is_file()
+            }
+            return bool(wanted) and wanted == there
+
+        same = (
+            serving is not None
+            and serving["release"] == order["release"]
+            and alike("release", self.places.release(self.app, serving["id"]))
+        )
+        kept = data and alike("data", self.places.databases(self.app))
+        identity = order["id"] if same else None
+        return states.rotated(self.state, self._stamp(), what, identity, data["id"] if data and kept else None)
+
+    def _align(self, serving: Release) -> set[str]:
+        """Give the releases that are kept today's secrets: going back must not bring old ones back. Returns which."""
+        today: dict[str, str] = {}
+        aligned = set()
+        for path in self.places.release(self.app, serving["id"]).glob("env/*.env"):
+            today.update(lines(path.read_text(encoding="utf-8")))
+        for path in (self.places.srv / self.app / "releases").glob("*/env/*.env"):
+            text = path.read_text(encoding="utf-8")
+            if renewed(text, today) != text:
+                replace_file(path, renewed(text, today))
+                aligned.add(path.parents[1].name)
+        return aligned
+
+    def _litter(self) -> list[Path]:
+        """Return what runs that were cut off have left behind: copies with secrets in them, which no release needs."""
+        root, candidate = self.places.srv / self.app, self.state["candidate"]
+        known = {item["id"] for item in self.state["released"]} | ({candidate["release"]["id"]} if candidate else set())
+        stale = [path for path in root.glob("releases/*") if path.name not in known]
+        patterns = ("data.before", ".data.*", f".{JOURNAL}.*", "releases/*/env/.*")
+        return sorted({*stale, *(path for pattern in patterns for path in root.glob(pattern))})
+
+    def _mend(self) -> None:
+        """Find the databases' folder again where a run was cut off between its two names: it has their passwords."""
+        folder = self.places.databases(self.app)
+        old = folder.with_name(f".{folder.name}.old")
+        if not folder.exists() and old.exists():
+            old.rename(folder)
+
+    def _sweep(self) -> None:
+        self._prune()
+        for path in self._litter():
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
@@ -483,22 +637,36 @@ class Engine:
             os.close(handle)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Make ``target`` what ``source`` is, with owners and modes."""
+def _copy(source: Path, target: Path, texts: Mapping[str, str] | None = None) -> None:
+    """Make ``target`` what ``source`` is, with owners and modes; ``texts`` stand in for the content of files."""
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, partial)
+    for name, text in (texts or {}).items():
+        (partial / name).write_text(text, encoding="utf-8")
     for folder, folders, files in os.walk(source):
         for name in (".", *folders, *files):
             status = Path(folder, name).stat()
             os.chown(partial / Path(folder).relative_to(source) / name, status.st_uid, status.st_gid)
+    for path in [path for path in partial.rglob("*") if path.is_file()]:
+        # A container holds on to a file, not to its name: what stays the same has to stay the same file.
+        old = target / path.relative_to(partial)
+        if old.is_file() and _same(old, path):
+            path.unlink()
+            os.link(old, path)
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     partial.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _same(one: Path, two: Path) -> bool:
+    first, second = one.stat(), two.stat()
+    rights = [(item.st_uid, item.st_gid, item.st_mode) for item in (first, second)]
+    return rights[0] == rights[1] and one.read_bytes() == two.read_bytes()
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

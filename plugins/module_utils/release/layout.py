@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Return ``{files, directories, orders}``; only ``files`` hold content, and so secrets."""
-    files, directories, orders = [], [], []
+def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return ``{files, directories, orders, secrets}``; ``files`` hold content and so secrets, the last those alone."""
+    files: list[dict[str, Any]] = []
+    directories: list[dict[str, Any]] = []
+    orders: list[dict[str, Any]] = []
+    secrets: dict[str, dict[str, str]] = {}
     for project in projects:
         wanted, data = f"srv/{project['app']}/wanted", project["data"]
         directories += [{"dest": f"srv/{project['app']}", "mode": "0750"}]
@@ -20,8 +23,10 @@ def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]
         ]
         for part, items in (("release", project["files"]), ("data", data["files"] if data else [])):
             files += [{**item, "dest": f"{wanted}/{part}/{item['dest']}"} for item in items]
+            own = {f"{part}/{item['dest']}": item["content"] for item in items if item.get("secret")}
+            secrets.setdefault(project["app"], {}).update(own)
         order = {key: value for key, value in project.items() if key not in ("files", "directories", "data")}
         orders.append(
             {**order, "data": {key: value for key, value in data.items() if key != "files"} if data else None}
         )
-    return {"files": files, "directories": directories, "orders": orders}
+    return {"files": files, "directories": directories, "orders": orders, "secrets": secrets}

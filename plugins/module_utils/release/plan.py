@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container
-from ansible_collections.mainstay.platform.plugins.module_utils.release.state import Release, State, previous
+from ansible_collections.mainstay.platform.plugins.module_utils.release.state import (
+    Release,
+    State,
+    is_release,
+    previous,
+)
 
 Order = Mapping[str, Any]
 
@@ -18,7 +23,8 @@ Order = Mapping[str, Any]
 class Plan:
     """``release`` puts a release into ``slot``; ``repair``, ``data`` and ``tidy`` say why what runs is not what should.
 
-    ``tidy`` lists Compose projects that should not run. ``hold`` says why the inventory's release is left alone.
+    ``tidy`` lists Compose projects that should not run, ``litter`` files and folders that nobody needs.
+    ``secrets`` says what of them has to be rotated first. ``hold`` says why the inventory's release is left alone.
     """
 
     app: str
@@ -27,13 +33,15 @@ class Plan:
     data: list[str] = field(default_factory=list)
     repair: list[str] = field(default_factory=list)
     tidy: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    litter: list[str] = field(default_factory=list)
     hold: str | None = None
     text: list[str] = field(default_factory=list)
 
     @property
     def pending(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.release or self.data or self.repair or self.tidy)
+        return bool(self.release or self.data or self.repair or self.tidy or self.secrets or self.litter)
 
 
 def other(slot: str | None) -> str:
@@ -46,7 +54,7 @@ def plan(order: Order, state: State, running: Sequence[Container], force: bool =
     result = Plan(order["app"])
     serving = state["serving"]
     result.hold = None if force else _hold(order, state)
-    result.release = not result.hold and (serving is None or serving["id"] != order["id"])
+    result.release = not result.hold and (serving is None or not is_release(serving, order["id"]))
     result.data = _data(order, state, running)
     if result.release:
         result.slot = other(serving and serving["slot"])
@@ -105,7 +113,7 @@ def amiss(state: State, running: Sequence[Container]) -> list[str]:
 
 def _hold(order: Order, state: State) -> str | None:
     bad, serving = state["rolled_back"], state["serving"]
-    if not bad or not serving or order["id"] == serving["id"]:
+    if not bad or not serving or is_release(serving, order["id"]):
         return None
     # Where both have the same tag it was the configuration that was rolled back, and another configuration is welcome.
     same_tag = bad["release"] == order["release"] != serving["release"]

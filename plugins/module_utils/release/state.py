@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a server remembers of an app's releases: ``/var/lib/mainstay/app_stack/<app>.json``.
 
-A release is ``{"id", "release", "slot", "images": {service: pinned reference}, "since"}``. Every transition is a pure
-function from one state to the next; only ``read`` and ``write`` touch the disk.
+A release is ``{"id", "release", "slot", "images": {service: pinned reference}, "since"}``, and where its secrets have
+been rotated since, ``rotated``: the id that it has with those of today, empty where nobody knows. Every transition is a
+pure function from one state to the next; only ``read`` and ``write`` touch the disk.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,11 @@ def served(state: State, now: str, keep: int) -> State:
     release = {**candidate["release"], "since": now}
     gone = {release["id"], before["id"]} if candidate["rollback"] else {release["id"]}
     kept = [release, *(item for item in state["released"] if item["id"] not in gone)]
-    bad = {"id": before["id"], "release": before["release"], "at": now} if candidate["rollback"] else None
+    bad = (
+        {"id": before.get("rotated") or before["id"], "release": before["release"], "at": now}
+        if candidate["rollback"]
+        else None
+    )
     after = {
         **state,
         "serving": release,
@@ -71,6 +77,35 @@ def served(state: State, now: str, keep: int) -> State:
         "rolled_back": bad,
     }
     return _noted(after, now, "rolled back" if bad else "released", release)
+
+
+def is_release(release: Release, identity: str) -> bool:
+    """Whether a release is what the inventory means by ``identity``."""
+    return bool(release.get("rotated", release["id"]) == identity)
+
+
+def rotated(state: State, now: str, what: str, identity: str | None, data: str | None) -> State:
+    """Secrets have other values. ``identity`` and ``data`` are the ids that what serves has with them, where known.
+
+    ``what`` has changed, nothing where it is empty.
+    """
+    serving, after = state["serving"], dict(state)
+    if data and state["data"]:
+        after["data"] = {**state["data"], "id": data}
+    if not serving or not (identity or what):
+        return after
+    others = {item["id"] for item in state["released"]} - {serving["id"]}
+    after = aligned(after, others if what else set())
+    if identity != serving.get("rotated", serving["id"]):
+        after["serving"] = {**serving, "rotated": identity or ""}
+        after["released"] = [after["serving"] if item["id"] == serving["id"] else item for item in after["released"]]
+    return _noted(after, now, "rotated", serving, secrets=what) if what else after
+
+
+def aligned(state: State, releases: Collection[str]) -> State:
+    """Releases that are kept have other secrets than when they served: the inventory has no id for them."""
+    released = [{**item, "rotated": ""} if item["id"] in releases else item for item in state["released"]]
+    return {**state, "released": released}
 
 
 def refused(state: State, now: str, reason: str) -> State:

@@ -37,7 +37,7 @@ def _project(app: Model) -> dict[str, Any]:
     files = [
         _file("compose.yml", to_yaml(services_compose(app))),
         *(_file(f"slot-{slot}.yml", to_yaml(slot_compose(app, slot))) for slot in SLOTS),
-        _file("env/app.env", env_file(app["secrets"]), secret=True),
+        *(_file(dest, content, secret=True) for dest, content in env_files(app).items()),
     ]
     return {
         "app": name,
@@ -107,6 +107,20 @@ def env_file(variables: Mapping[str, str]) -> str:
     return "".join(f'{key}="{"".join(quoted.get(char, char) for char in value)}"\n' for key, value in variables.items())
 
 
+def env_files(app: Model) -> dict[str, str]:
+    """Return the files of secret variables: one for all services that use them all, one for each that names its own."""
+    used = {_env_file(service): _used(app, service) for service in app["services"]}
+    return {dest: env_file({key: app["secrets"][key] for key in keys}) for dest, keys in sorted(used.items())}
+
+
+def _used(app: Model, service: Model) -> list[str]:
+    return [key for key in app["secrets"] if service["secrets"] is None or key in service["secrets"]]
+
+
+def _env_file(service: Model) -> str:
+    return "env/app.env" if service["secrets"] is None else f"env/service-{service['name']}.env"
+
+
 def _service(app: Model, service: Model) -> Compose:
     once = service["run"] == "before_release"
     health = service["health"] or {}
@@ -121,7 +135,7 @@ def _service(app: Model, service: Model) -> Compose:
         **({"cap_add": service["capabilities"]} if service["capabilities"] else {}),
         **_limits(service["memory"], service["memory_reservation"], service["cpus"], service["pids"]),
         "environment": {**app["env"], **service["env"]},
-        "env_file": ["env/app.env"],
+        "env_file": [_env_file(service)],
         **({"volumes": volumes} if volumes else {}),
         # Both slots answer to the same names on the databases' network; the slot's own network is asked first.
         "networks": {"default": {"priority": 1000}, **({"data": {}} if _own(app) else {})},
@@ -159,6 +173,9 @@ def _data(app: Model) -> dict[str, Any]:
         "id": _digest(files),
         "files": files,
         "images": {database["name"]: database["image"] for database in _own(app)},
+        "access": {
+            database["name"]: {"engine": database["engine"], "user": database["user"]} for database in _own(app)
+        },
         "health": [
             {
                 "service": database["name"],
@@ -232,8 +249,9 @@ def _redis(database: Model) -> Compose:
     name = database["name"]
     return {
         "command": ["redis-server", f"/run/secrets/{name}.conf"],
-        # Redis reads its password at start only: another one is another definition.
-        "labels": {"mainstay.configuration": _digest(_database_secrets(database))},
+        # Redis reads its configuration at start only: another one is another definition. Its password is changed while
+        # it runs (release/passwords.py).
+        "labels": {"mainstay.configuration": _digest(_redis_configuration(database))},
         "tmpfs": [TMP],
         "volumes": "/data",
         "healthcheck": f'REDISCLI_AUTH="$(cat /run/secrets/{name})" redis-cli ping | grep -qx PONG',
@@ -272,19 +290,23 @@ def _database_secrets(database: Model) -> dict[str, str]:
     secrets = {database["name"]: database["password"]}
     if database["engine"] == "redis":
         quoted = database["password"].replace("\\", "\\\\").replace('"', '\\"')
-        secrets[f"{database['name']}.conf"] = "\n".join(
-            (
-                f'requirepass "{quoted}"',
-                "dir /data",
-                "# A crash loses a minute at most.",
-                "save 60 1",
-                "# Refuse writes before the container's limit kills the server; the rest is for the fork that saves.",
-                f"maxmemory {database['memory'] * 6 // 10}",
-                "maxmemory-policy noeviction",
-                "",
-            )
-        )
+        secrets[f"{database['name']}.conf"] = f'requirepass "{quoted}"\n{_redis_configuration(database)}'
     return secrets
+
+
+def _redis_configuration(database: Model) -> str:
+    """Return all but the password."""
+    return "\n".join(
+        (
+            "dir /data",
+            "# A crash loses a minute at most.",
+            "save 60 1",
+            "# Refuse writes before the container's limit kills the server; the rest is for the fork that saves.",
+            f"maxmemory {database['memory'] * 6 // 10}",
+            "maxmemory-policy noeviction",
+            "",
+        )
+    )
 
 
 def _directories(app: Model) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def _project(app: Model, real: Model) -> dict[str, Any]:
         "rto": app["rto"],
         "files": [
             {"dest": "compose.yml", "content": app_stack.to_yaml(compose(app)), "mode": "0600"},
-            {"dest": "env/app.env", "content": app_stack.env_file(app["secrets"]), "mode": "0600"},
+            *({"dest": dest, "content": content, "mode": "0600"} for dest, content in app_stack.env_files(app).items()),
             *secrets,
         ],
     }

@@ -183,7 +183,7 @@ def test_redis_reads_its_password_from_a_file() -> None:
     assert f"maxmemory {64 * 1024**2 * 6 // 10}" in content
 
 
-def test_another_password_is_another_definition_of_redis_but_not_of_postgresql() -> None:
+def test_another_password_is_no_other_definition_of_a_database() -> None:
     def services(password: str) -> dict[str, Any]:
         return dict(
             compose(project({"0.databases.0.password": password, "0.databases.1.password": password})["data"])[
@@ -192,8 +192,9 @@ def test_another_password_is_another_definition_of_redis_but_not_of_postgresql()
         )
 
     one, two = services("one-long-password"), services("two-long-password")
-    assert one["cache"] != two["cache"]
-    assert one["db"] == two["db"]
+    assert one == two
+    more = compose(project({"0.databases.1.memory": "128m"})["data"])["services"]["cache"]
+    assert more["labels"] != one["cache"]["labels"], "redis reads the rest of its configuration at start only"
 
 
 # Safety is the default of everything that runs; leaving it is a line in the inventory.
@@ -247,6 +248,41 @@ def test_another_content_is_another_release(changes: dict[str, Any], same: bool)
     assert project()["id"].startswith("v1-")
     assert (project(changes)["id"] == project()["id"]) is same
     assert (project(changes)["data"]["id"] == project()["data"]["id"]) is ("databases" not in str(changes))
+
+
+def test_a_service_gets_the_secrets_that_it_names_and_no_others() -> None:
+    changes = {"0.secrets.OTHER": "another-long-token", "0.services.1.secrets": ["OTHER"], "0.services.2.secrets": []}
+    got = project(changes)
+    services = compose(got)["services"]
+    assert {name: item["env_file"] for name, item in services.items()} == {
+        "web": ["env/app.env"],
+        "api": ["env/service-api.env"],
+        "beat": ["env/service-beat.env"],
+        "migrate": ["env/app.env"],
+    }
+    assert {item["dest"]: item["content"] for item in got["files"] if item["secret"]} == {
+        "env/app.env": 'TOKEN="a-long-enough-token"\nOTHER="another-long-token"\n',
+        "env/service-api.env": 'OTHER="another-long-token"\n',
+        "env/service-beat.env": "",
+    }
+    every = {f"0.services.{number}.secrets": ["TOKEN"] for number in range(4)}
+    assert "env/app.env" not in [item["dest"] for item in project(every)["files"]]
+
+
+def test_what_a_rotation_has_to_know() -> None:
+    got = tree([project(), project({"0.name": "bare", "0.databases": [], "0.secrets": {}})])
+    assert got["orders"][0]["data"]["access"] == {
+        "db": {"engine": "postgresql", "user": "shop"},
+        "cache": {"engine": "redis", "user": None},
+    }
+    assert list(got["secrets"]["shop"]) == [
+        "release/env/app.env",
+        "data/secrets/db",
+        "data/secrets/cache",
+        "data/secrets/cache.conf",
+    ]
+    assert got["secrets"]["shop"]["data/secrets/db"] == PASSWORD
+    assert got["secrets"]["bare"] == {"release/env/app.env": ""}
 
 
 def test_an_order() -> None:

@@ -81,10 +81,21 @@ BROKEN = [
         {"1.services.0.7": 1},
         [
             "apps[1] 'blog': services[0].7: is not a field of a service (known: name, image, command, port, memory, "
-            "memory_reservation, cpus, pids, user, read_only, tmpfs, capabilities, env, volumes, routes, health, "
-            "metrics, rate_limits, singleton, run, stop_timeout, ports)"
+            "memory_reservation, cpus, pids, user, read_only, tmpfs, capabilities, env, secrets, volumes, routes, "
+            "health, metrics, rate_limits, singleton, run, stop_timeout, ports)"
         ],
         id="key that is no string",
+    ),
+    pytest.param(
+        {"0.services.1.secrets": ["TOKE", "NOTHING-LIKE-IT", "TOKEN", "TOKEN"], "1.services.0.secrets": ["X"]},
+        [
+            "apps[0] 'shop': services[1].secrets[1]: 'NOTHING-LIKE-IT' is not a name of an environment variable: "
+            "letters, digits and '_', no digit first",
+            "apps[0] 'shop': services[1].secrets[0]: 'TOKE' is not one of the app's secrets (did you mean 'TOKEN'?)",
+            "apps[0] 'shop': services[1].secrets[3]: 'TOKEN' is also services[1].secrets[2]",
+            "apps[1] 'blog': services[0].secrets[0]: 'X' is not one of the app's secrets (there are: none)",
+        ],
+        id="secrets that are not there",
     ),
     pytest.param(
         {"0.name": GONE}, ["apps[0]: name: is missing: name, unique on the server (such as 'snippetly')"], id="no name"

@@ -42,6 +42,7 @@ def test_defaults_of_a_service() -> None:
                 "tmpfs": ["/tmp"],
                 "capabilities": [],
                 "env": {},
+                "secrets": None,
                 "volumes": [],
                 "routes": ["/"],
                 "health": None,

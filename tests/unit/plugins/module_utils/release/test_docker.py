@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,7 +20,11 @@ class Recorded(Docker):
         self.answers, self.ran = answers, list[str]()
 
     def run(
-        self, *words: str, timeout: float | None = None, stdin: str | None = None
+        self,
+        *words: str,
+        timeout: float | None = None,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         line = " ".join(words)
         self.ran.append(line)

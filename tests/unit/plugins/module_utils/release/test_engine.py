@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -34,7 +34,11 @@ class Table(Docker):
         self.broken_up: set[str] = set()
 
     def run(
-        self, *words: str, timeout: float | None = None, stdin: str | None = None
+        self,
+        *words: str,
+        timeout: float | None = None,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         code = 0
         if words[:2] == ("image", "rm"):
