@@ -176,15 +176,21 @@ class Redis:
 
     def _save(self, ask: Ask) -> None:
         deadline = time.monotonic() + self._target.timeout
-        self._await_no_save(deadline, ask)
-        began = int(ask("TIME").split()[0])
         while True:
+            before = self._await_no_save(deadline, ask)
+            # Servers count their saves since version 7. Before, the time tells, in seconds: ours must not end in the
+            # one in which the last has ended.
+            mark = "rdb_saves" if "rdb_saves" in before else "rdb_last_save_time"
+            while mark == "rdb_last_save_time" and ask("TIME").split()[0] == before[mark]:
+                self._sleep(deadline)
             answer = ask("BGSAVE", "SCHEDULE")
             if "started" in answer or "scheduled" in answer:
                 break
-            self._await_no_save(deadline, ask)
         state = self._await_no_save(deadline, ask)
-        while int(state["rdb_last_save_time"]) < began and state.get("rdb_last_bgsave_status") == "ok":
+        while state[mark] == before[mark]:
+            # One that failed does not change the time.
+            if mark == "rdb_last_save_time" and state.get("rdb_last_bgsave_status") != "ok":
+                break
             self._sleep(deadline)
             state = self._await_no_save(deadline, ask)
         if state.get("rdb_last_bgsave_status") != "ok":

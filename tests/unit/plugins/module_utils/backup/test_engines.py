@@ -308,6 +308,84 @@ def test_info_of_redis() -> None:
     assert redis.parse_expiring(keyspace) == {"db0": 2, "db3": 0}
 
 
+def save(time: int, saves: int | None = None, status: str = "ok", busy: int = 0) -> str:
+    """What INFO persistence says; servers before 7.0 do not count their saves."""
+    counted = "" if saves is None else f"rdb_saves:{saves}\n"
+    fields = f"rdb_bgsave_in_progress:{busy}\nrdb_last_save_time:{time}\nrdb_last_bgsave_status:{status}\n"
+    return f"loading:0\n{fields}{counted}"
+
+
+STARTED, SCHEDULED = "Background saving started", "Background saving scheduled"
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        pytest.param(
+            [("INFO", save(7, 3)), ("BGSAVE", STARTED), ("INFO", save(7, 4, busy=1)), ("INFO", save(9, 4))],
+            "",
+            id="at once",
+        ),
+        pytest.param(
+            [("INFO", save(7, 3)), ("BGSAVE", STARTED), ("INFO", save(7, 4))], "", id="within a second"
+        ),
+        pytest.param(
+            [("INFO", save(7, 3)), ("BGSAVE", SCHEDULED), ("INFO", save(7, 3)), ("INFO", save(7, 4))],
+            "",
+            id="scheduled, right behind another",
+        ),
+        pytest.param(
+            [("INFO", save(7, 3, "err")), ("BGSAVE", SCHEDULED), ("INFO", save(7, 3, "err")), ("INFO", save(9, 4))],
+            "",
+            id="scheduled, behind one that failed",
+        ),
+        pytest.param(
+            [("INFO", save(7, 3)), ("BGSAVE", SCHEDULED), ("INFO", save(7, 4, "err"))], "could not write", id="fails"
+        ),
+        pytest.param(
+            [
+                ("INFO", save(7)), ("TIME", "7\n1"), ("TIME", "8\n1"), ("BGSAVE", SCHEDULED), ("INFO", save(7)),
+                ("INFO", save(8)),
+            ],
+            "",
+            id="redis 6, right behind another",
+        ),
+        pytest.param(
+            [
+                ("INFO", save(7)), ("TIME", "9\n1"), ("BGSAVE", SCHEDULED), ("INFO", save(7)),
+                ("INFO", save(7, None, "err")),
+            ],
+            "could not write",
+            id="redis 6, fails",
+        ),
+        pytest.param(
+            [
+                ("INFO", save(7, 3)), ("BGSAVE", "ERR Background save already in progress"),
+                ("INFO", save(7, 4, busy=1)), ("INFO", save(9, 4)), ("BGSAVE", SCHEDULED), ("INFO", save(9, 4)),
+                ("INFO", save(9, 5)),
+            ],
+            "",
+            id="another is faster",
+        ),
+    ],
+)  # fmt: skip
+def test_the_file_that_redis_has_written_for_us(
+    monkeypatch: pytest.MonkeyPatch, answers: list[tuple[str, str]], error: str
+) -> None:
+    """And not the one before: of that nothing may be taken."""
+    left = list(answers)
+
+    def ask(*words: str) -> str:
+        asked, answer = left.pop(0)
+        assert words[0] == asked
+        return answer
+
+    monkeypatch.setattr(redis.time, "sleep", lambda _seconds: None)
+    with pytest.raises(ToolError, match=error) if error else contextlib.nullcontext():
+        Redis(Target(HERE, timeout=5))._save(ask)
+    assert left == []
+
+
 # redis-check-rdb 7.0 and 8.0.
 SOUND = "[offset 0] Checking RDB file /dev/stdin\n[offset 694] Checksum OK\n[info] 18 keys read\n"
 DAMAGED = (
