@@ -525,6 +525,8 @@ def password(value: object) -> str:
 def _real_secret(value: str) -> None:
     if value.startswith("$ANSIBLE_VAULT;"):
         raise ValueError("is still encrypted (write it with the tag !vault)")
+    if value.startswith("ENC[AES256_GCM,"):
+        raise ValueError("is still encrypted by SOPS (enable its vars plugin: docs/secrets.md)")
     if re.match(r"change[-_ ]?me", value, re.IGNORECASE):
         raise ValueError("still is the placeholder of vault.yml.example (write a real one)")
 

@@ -761,6 +761,13 @@ BROKEN = [
         id="password still encrypted",
     ),
     pytest.param(
+        {"0.secrets": {"TOKEN": "ENC[AES256_GCM,data:abc=,iv:def=,tag:ghi==,type:str]"}},
+        [
+            "apps[0] 'shop': secrets.TOKEN: is still encrypted by SOPS (enable its vars plugin: docs/secrets.md)",
+        ],
+        id="secret still encrypted by SOPS",
+    ),
+    pytest.param(
         {"0.databases.0.password": "change-me-please-now"},
         ["apps[0] 'shop': databases[0].password: still is the placeholder of vault.yml.example (write a real one)"],
         id="password still the placeholder",
