@@ -8,6 +8,7 @@ import base64
 import json
 import re
 import secrets
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,6 +270,30 @@ def test_monitoring_listens_on_loopback_within_its_memory(server: Watched) -> No
         assert [a for a in listening if a.endswith(f":{port}")] == [f"127.0.0.1:{port}"]
     limits = server.shell(f"systemctl show -P MemoryMax {' '.join(PROGRAMS)} | grep .").split()
     assert [int(limit) // 2**20 for limit in limits] == [512, 128, 64, 64]
+
+
+@both
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_monitoring_runs_in_a_sandbox(server: Watched, program: str) -> None:
+    said = server.shell(f"systemd-analyze security --no-pager {program}.service | tail -1")
+    found = re.search(r"exposure level for \S+: ([\d.]+)", said)
+    assert found, said
+    assert float(found[1]) <= 3.0
+
+
+@both
+def test_the_sandbox_hides_nothing_that_is_counted(server: Watched) -> None:
+    """The node exporter has the same series, by names and labels, as one without a sandbox beside it."""
+    command = server.shell("tr '\\0' '\\n' < /proc/$(pidof prometheus-node-exporter)/cmdline").splitlines()
+    beside = shlex.join(word.replace(":9100", ":9101") for word in command)
+    server.shell(f"systemd-run --quiet --unit host-test-free -p User=prometheus {beside}")
+
+    def series(port: int) -> str:
+        return server.shell(f"curl -sSf 127.0.0.1:{port}/metrics | grep -o '^node_.* ' | sort")
+
+    wait_for("the same", lambda: series(9101) == series(9100), timeout=30)
+    assert 'node_scrape_collector_success{collector="timex"} 1' in server.shell("curl -sSf 127.0.0.1:9100/metrics")
+    server.shell("systemctl stop host-test-free")
 
 
 @both
