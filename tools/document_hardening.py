@@ -64,6 +64,10 @@ Docker's `DOCKER-USER` is for, but it is there before Docker, and for IPv6); ufw
 reach neither the server's SSH nor the cloud's metadata address (names that it resolves come through). Networks of
 apps are apart: a container of one reaches no database of another.
 
+The wall knows Docker's bridges by their names, `docker0`, `docker_gwbridge` and `br-…`, which networks have that say
+nothing else. One that names its bridge itself (`com.docker.network.bridge.name`) must let it begin with `br-`; a
+macvlan or ipvlan goes past the wall. The report fails `firewall-containers` where there is such a network.
+
 `net.ipv4.ip_forward` is 1 in the file as well: a reload of all settings, a restart of Docker and a restart of the
 server leave containers connected.
 

@@ -44,6 +44,12 @@ options:
     type: list
     elements: str
     default: []
+  trusted_proxies:
+    description:
+      - Addresses and networks of proxies before nginx, which are never banned either.
+    type: list
+    elements: str
+    default: []
   firewall_rules:
     description:
       - Rules as M(mainstay.platform.hardening_access) takes them; checked here so that no error comes late.
@@ -216,6 +222,7 @@ def main() -> None:
             "ssh_options": {"type": "dict", "default": {}, "no_log": False},
             "ssh_users": {"type": "list", "elements": "str", "default": []},
             "ban_ignore": {"type": "list", "elements": "str", "default": []},
+            "trusted_proxies": {"type": "list", "elements": "str", "default": []},
             "firewall_rules": {"type": "list", "elements": "dict", "default": []},
             "firewall_app_rules": {"type": "list", "elements": "dict", "default": []},
         },
@@ -223,7 +230,8 @@ def main() -> None:
     )
     session = ssh.session(ancestors())
     allowed, errors = ufw.sources(module.params["ssh_allowed_sources"], "hardening_ssh_allowed_sources")
-    errors += ufw.sources(module.params["ban_ignore"], "hardening_ban_ignore")[1]
+    for name in ("ban_ignore", "trusted_proxies"):
+        errors += ufw.sources(module.params[name], f"hardening_{name}")[1]
     for name in ("firewall_rules", "firewall_app_rules"):
         errors += ufw.rules(module.params[name], f"hardening_{name}")[1]
 

@@ -222,10 +222,15 @@ def ufw(look: Look) -> Findings:
 
 
 def container_firewall(look: Look) -> Findings:
-    """The second wall stands."""
+    """The second wall stands, around all networks of containers."""
     _rc, out = look.run("nft", "list", "table", "inet", "mainstay")
     stands = access.stands(out)
-    return [(report.PASSED if stands else report.FAILED, "the table 'inet mainstay' lacks rules (nft list ruleset)")]
+    said = [(report.PASSED if stands else report.FAILED, "the table 'inet mainstay' lacks rules (nft list ruleset)")]
+    rc, ids = look.run("docker", "network", "ls", "-q")
+    if rc != 0 or not ids.split():
+        return said
+    form = '{{.Name}} {{.Driver}} {{index .Options "com.docker.network.bridge.name"}}'
+    return said + report.beyond_the_wall(look.run("docker", "network", "inspect", "-f", form, *ids.split())[1])
 
 
 def jail(look: Look, name: str) -> Findings:

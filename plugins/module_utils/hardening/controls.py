@@ -257,10 +257,21 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "bans-nginx", "Who floods, scans or guesses at the sites is banned",
         "Limits slow an attacker down, a ban ends it: limit violations, paths that only scanners ask for, tools that"
-        " name themselves, failed logins.",
-        packages=("fail2ban",), units=("fail2ban",),
+        " name themselves, failed logins. Behind a CDN (hardening_trusted_proxies) nginx makes the bans as well.",
+        packages=("fail2ban",), units=("fail2ban", "mainstay-nginx-bans.path"),
         checks=("jail:nginx-limits", "jail:nginx-scanners", "jail:nginx-bots", "jail:nginx-logins"),
-        files=(File("/etc/tmpfiles.d/mainstay-bans.conf", "bans-tmpfiles.conf.j2"),),
+        files=(
+            File("/etc/tmpfiles.d/mainstay-bans.conf", "bans-tmpfiles.conf.j2"),
+            File("/etc/systemd/system/mainstay-nginx-bans.path", "nginx-bans.path.j2"),
+            File("/etc/systemd/system/mainstay-nginx-bans.service", "nginx-bans.service.j2"),
+        ),
+    ),
+    Control(
+        "bans-ports", "Who knocks at closed ports is banned",
+        "A scan makes 20 lines of ufw's log in ten minutes, a mistake does not. The ban is for all ports. Who forges"
+        " senders could have others banned: name in hardening_ban_ignore whom the server must always hear.",
+        STRICT, needs=("not_container",),
+        packages=("fail2ban", "python3-systemd", "ufw"), units=("fail2ban",), checks=("jail:port-scans",),
     ),
     Control(
         "bans-recidive", "Who comes back is banned for a week",

@@ -60,6 +60,24 @@ def sysctl(wanted: Mapping[str, Any], live: Mapping[str, str | None], container:
     return found
 
 
+WALLED = ("docker0", "docker_gwbridge")
+"""Bridges of Docker's that the wall around containers knows by name; of its other networks they begin with ``br-``."""
+
+
+def beyond_the_wall(networks: str) -> list[tuple[str, str]]:
+    """Networks of containers that the wall does not surround, from lines ``name driver [bridge]`` of Docker."""
+    found = []
+    for line in networks.splitlines():
+        name, driver, *bridge = line.split()
+        if driver in ("macvlan", "ipvlan"):
+            found.append(f"the network '{name}' is a {driver}, which goes past the wall: make it a bridge")
+        elif bridge and bridge[0] not in WALLED and not bridge[0].startswith("br-"):
+            found.append(
+                f"the network '{name}' has a bridge '{bridge[0]}' outside of the wall: let its name begin with br-"
+            )
+    return [(FAILED, said) for said in found]
+
+
 def counts(entries: Iterable[Mapping[str, str]]) -> dict[str, int]:
     """Number of controls by state, every state named."""
     states = [entry["state"] for entry in entries]

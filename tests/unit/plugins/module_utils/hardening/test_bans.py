@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter of fail2ban against the log format of nginx: what bans, and what does not."""
+"""The filters of fail2ban against the log format of nginx and ufw's lines: what bans, and what does not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+import jinja2
 import pytest
 
 ROLES = Path(__file__).parents[5] / "roles"
@@ -113,3 +114,55 @@ def test_each_jail_has_its_rule():
     jails = (ROLES / "hardening/templates/jail.local.j2").read_text()
     assert set(re.findall(r"mainstay-nginx\[rule=(\w+)\]", jails)) == set(RULES)
     assert {name for name in options() if re.fullmatch("_[a-z]+", name)} == {f"_{r}" for r in RULES} | {"_paths"}
+
+
+PORTS = (ROLES / "hardening/templates/fail2ban-ports.conf.j2").read_text()
+FRAME = (
+    "IN=eth0 OUT= MAC=02:42:ac:11:00:02:02:42:ac:11:00:03:08:00 SRC=192.0.2.9 DST=198.51.100.1 LEN=60 TOS=0x00 TTL=64"
+)
+SIX = "IN=eth0 OUT= MAC=02:42 SRC=2001:0db8:0000:0000:0000:0000:0000:0009 DST=2001:0db8::1 LEN=80 TC=0 HOPLIMIT=64"
+SYN = "PROTO=TCP SPT=43210 DPT=8443 WINDOW=64240 RES=0x00 SYN URGP=0"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(f"srv kernel: [ 12.345678] [UFW BLOCK] {FRAME} ID=1 DF {SYN}", "192.0.2.9", id="a closed port"),
+        pytest.param(f"srv kernel: [UFW BLOCK] {FRAME} {SYN}", "192.0.2.9", id="without a time"),
+        pytest.param(
+            f"srv kernel: [UFW BLOCK] {SIX} {SYN}", "2001:0db8:0000:0000:0000:0000:0000:0009", id="by IPv6"
+        ),
+        pytest.param(f"srv kernel: [UFW ALLOW] {FRAME} {SYN}", None, id="an open one"),
+        pytest.param(f"srv kernel: [UFW BLOCK] {FRAME} PROTO=UDP SPT=53 DPT=9 LEN=40", None, id="a datagram"),
+        pytest.param(
+            f"srv kernel: [UFW BLOCK] {FRAME} PROTO=TCP SPT=443 DPT=50000 WINDOW=0 RES=0x00 ACK RST URGP=0", None,
+            id="a late answer",
+        ),
+        pytest.param(f"srv kernel: [UFW BLOCK] IN= OUT=eth0 SRC=192.0.2.9 DST=198.51.100.1 {SYN}", None, id="our own"),
+        pytest.param(f"srv shop[1]: kernel: [UFW BLOCK] {FRAME} {SYN}", "192.0.2.9", id="a forgery: see journalmatch"),
+    ],
+)  # fmt: skip
+def test_ports(text, expected):
+    parser = configparser.RawConfigParser()
+    parser.read_string(PORTS)
+    assert parser["Definition"]["journalmatch"] == "_TRANSPORT=kernel"
+    pattern = parser["Definition"]["failregex"].replace("<HOST>", r"(?P<host>[0-9a-f:.]+)")
+    match = re.search(pattern, text)
+    assert (match and match["host"]) == expected
+
+
+@pytest.mark.parametrize("proxies", [[], ["198.51.100.0/24"]], ids=["nobody before nginx", "behind a CDN"])
+def test_who_makes_the_bans(proxies):
+    jinja = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)
+    numbers = dict.fromkeys(("failures", "window", "time", "requests", "logins"), 1)
+    text = jinja.from_string((ROLES / "hardening/templates/jail.local.j2").read_text()).render(
+        {f"hardening_ban_{name}": value for name, value in numbers.items()},
+        hardening_trusted_proxies=proxies, hardening_ban_ignore=[], __hardening_never_banned=["192.0.2.1"],
+        __hardening_preflight={"ssh_ports": [22]}, __hardening_plan={"on": ["bans-nginx", "bans-recidive", "bans-ssh"]},
+    )  # fmt: skip
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    assert parser["DEFAULT"]["ignoreip"].split()[2:] == ["192.0.2.1", *proxies]
+    by_nginx = {name for name, jail in parser.items() if jail.get("action", "").split()[1:] == ["mainstay-nginx"]}
+    assert by_nginx == ({*(f"nginx-{rule}" for rule in RULES), "recidive"} if proxies else set())
+    assert {name for name, jail in parser.items() if jail.get("enabled") == "false"} == {"port-scans"}

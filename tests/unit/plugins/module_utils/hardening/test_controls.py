@@ -41,7 +41,8 @@ def test_each_control_says_why_and_sets_or_checks_something(control):
 def test_no_template_is_left_over():
     used = {file.src for control in controls.CONTROLS for file in control.files}
     # Of the role itself, whatever controls are on.
-    used |= {"sshd_config.j2", "containers.nft.j2", "jail.local.j2", "fail2ban-filter.conf.j2"}
+    used |= {"sshd_config.j2", "containers.nft.j2", "jail.local.j2"}
+    used |= {f"fail2ban-{name}.conf.j2" for name in ("filter", "ports", "action")}
     assert {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.j2")} == used
 
 

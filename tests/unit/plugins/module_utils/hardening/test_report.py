@@ -67,6 +67,27 @@ def test_sysctl(key, live, container, expected):
     assert report.sysctl({key: 1}, {key: live}, container) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        pytest.param("bridge bridge docker0", "", id="Docker's first"),
+        pytest.param("shop-blue_default bridge", "", id="an app's"),
+        pytest.param("shop bridge br-shop", "", id="a name that fits"),
+        pytest.param("host host", "", id="none of its own"),
+        pytest.param(
+            "shop bridge shop0",
+            "the network 'shop' has a bridge 'shop0' outside of the wall: let its name begin with br-",
+            id="a name of its own",
+        ),
+        pytest.param(
+            "lan macvlan", "the network 'lan' is a macvlan, which goes past the wall: make it a bridge", id="a macvlan"
+        ),
+    ],
+)  # fmt: skip
+def test_beyond_the_wall(network, said):
+    assert report.beyond_the_wall(f"bridge bridge docker0\n{network}\n") == ([("failed", said)] if said else [])
+
+
 def test_table():
     entries = [
         {"id": "a-long-one", "title": "A", "state": "passed", "why": ""},
