@@ -30,7 +30,8 @@ options:
     description:
       - For V(paused), the backup jobs whose data is about to be restored, each with the set that it is restored from
         (empty for a file that is in no set). Until V(resumed) the app is not backed up, and
-        M(mainstay.platform.backup_fetch) goes on with these sets.
+        M(mainstay.platform.backup_fetch) goes on with these sets. V(resumed) is refused while one of them is half
+        restored.
     type: dict
     default: {}
   timeout:
@@ -82,12 +83,14 @@ def main() -> None:
     )
     params = module.params
     pause = Pause(params["app"], shared.STATE)
-    if not module.check_mode:
-        if params["state"] == "paused":
+    try:
+        if not module.check_mode and params["state"] == "paused":
             unfinished.hold(shared.STATE, params["app"], params["restoring"])
-        else:
+        elif not module.check_mode:
             # Before they are started: what is there is right, even where a service does not become healthy with it.
             unfinished.release(shared.STATE, params["app"])
+    except BackupError as error:
+        module.fail_json(msg=f"app '{params['app']}' stays stopped: {error}")
     if shutil.which("docker") is None:
         if stopped := pause.remembered():
             module.fail_json(msg=f"app '{params['app']}': docker is gone, and {', '.join(stopped)} had been stopped")

@@ -126,6 +126,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import unfinished
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.crypt import opened
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engines import ENGINES
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import manifest_of
@@ -210,7 +211,9 @@ def main() -> None:
                 )  # fmt: skip
             done = restore(content.path or path, job, kind, connect, database, manifest, agreed)
     except (BackupError, OSError) as error:
-        module.fail_json(msg=f"restore of '{job.name}': {error}", half_done=isinstance(error, HalfDoneError))
+        # Nothing has changed this time; what an earlier one has left half done is half done still.
+        half = not params["into"] and job.name in unfinished.half(job.locks, job.app)
+        module.fail_json(msg=f"restore of '{job.name}': {error}", half_done=half or isinstance(error, HalfDoneError))
     module.exit_json(
         changed=True,
         plan=agreed.steps,

@@ -25,27 +25,35 @@ def _notes(state: Path, app: str) -> dict[Path, dict[str, Any]]:
     return {path: note for path, note in found.items() if note["app"] == app}
 
 
-def _write(state: Path, app: str, job: str, key: str, held: bool) -> Path:
+def _write(state: Path, app: str, job: str, key: str, *, held: bool, half: bool) -> None:
     private_directory(state)
-    path = state / f"{job}{END}"
-    note = {"app": app, "set": key, "since": timestamp(time.time()), "held": held}
-    write_atomic(path, json.dumps(note) + "\n")
-    return path
+    note = {"app": app, "set": key, "since": timestamp(time.time()), "held": held, "half": half}
+    write_atomic(state / f"{job}{END}", json.dumps(note) + "\n")
 
 
 def hold(state: Path, app: str, jobs: Mapping[str, str]) -> None:
     """A restore of these jobs of an app begins, each with its set (empty: a file that is in no set). It is over when
     all of them are ``released``, not when one is done: until then the app's data is of two moments."""
+    left = half(state, app)
     for job, key in jobs.items():
-        _write(state, app, job, key, held=True)
+        _write(state, app, job, key, held=True, half=job in left)
 
 
-def release(state: Path, app: str) -> bool:
-    """What is there of an app is right as it is. Returns whether a restore had not been over."""
+def half(state: Path, app: str) -> list[str]:
+    """The jobs of an app whose data is half restored, for all that is known."""
+    return [path.name.removesuffix(END) for path, note in _notes(state, app).items() if note["half"]]
+
+
+def release(state: Path, app: str) -> None:
+    """What is there of an app is right as it is. Raises BackupError when it is half restored."""
     notes = _notes(state, app)
+    if left := half(state, app):
+        raise BackupError(
+            f"{', '.join(left)} half restored: run the restore of that again, or, if the data is right as it is, remove"
+            f" {' '.join(str(path) for path, note in notes.items() if note['half'])}"
+        )
     for path in notes:
         path.unlink(missing_ok=True)
-    return bool(notes)
 
 
 def sets(state: Path, app: str) -> dict[str, str]:
@@ -70,9 +78,10 @@ def refuse(state: Path, app: str) -> None:
 @contextlib.contextmanager
 def restoring(state: Path, app: str, job: str, key: str) -> Iterator[None]:
     """Remember a restore of one job while the block runs, and after it where it left data half done or was killed."""
-    earlier = next((note for path, note in _notes(state, app).items() if path.name == f"{job}{END}"), None)
+    path = state / f"{job}{END}"
+    earlier = _notes(state, app).get(path)
     held = bool(earlier and earlier["held"])
-    path = state / f"{job}{END}" if held else _write(state, app, job, key, held=False)
+    _write(state, app, job, earlier["set"] if earlier and held else key, held=held, half=True)
     try:
         yield
     except HalfDoneError:
@@ -80,6 +89,10 @@ def restoring(state: Path, app: str, job: str, key: str) -> Iterator[None]:
     except BackupError:
         if earlier is None:
             path.unlink(missing_ok=True)
+        else:
+            write_atomic(path, json.dumps(earlier) + "\n")
         raise
-    if not held:
+    if earlier and held:
+        write_atomic(path, json.dumps({**earlier, "half": False}) + "\n")
+    else:
         path.unlink(missing_ok=True)

@@ -110,13 +110,35 @@ def test_nothing_changed_this_time_but_the_time_before(job: Job, server: Server,
         back_up(job, server)
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["held again", "held once"])
+def test_an_app_is_not_released_while_a_job_is_half_restored(job: Job, server: Server, made: Made, again: bool) -> None:
+    unfinished.hold(job.locks, "app", {"j": SET, "k": SET})
+    for kind in (Breaks, Refuses):
+        with pytest.raises(BackupError):
+            bring_back(job, server, made, kind)
+        assert unfinished.half(job.locks, "app") == ["j"]
+        with pytest.raises(
+            BackupError, match=r"j half restored: run the restore of that again, .* remove /.*/j.restoring"
+        ):
+            unfinished.release(job.locks, "app")
+    if again:
+        unfinished.hold(job.locks, "app", {"j": SET})
+        assert unfinished.half(job.locks, "app") == ["j"]
+    bring_back(job, server, made)
+    assert unfinished.half(job.locks, "app") == []
+    assert unfinished.sets(job.locks, "app") == {"j": SET, "k": SET}
+    unfinished.release(job.locks, "app")
+    assert back_up(job, server)
+
+
 def test_an_app_of_several_jobs_is_over_when_all_of_them_are(job: Job, server: Server, made: Made) -> None:
     unfinished.hold(job.locks, "app", {"j": SET, "k": "20261120-020000", "l": ""})
     bring_back(job, server, made)
     assert unfinished.sets(job.locks, "app") == {"j": SET, "k": "20261120-020000"}
     with pytest.raises(BackupError, match=r"k with 20261120-020000 since .*, l with a file since"):
         back_up(job, server)
-    assert unfinished.release(job.locks, "other") is False
-    assert unfinished.release(job.locks, "app") is True
+    unfinished.release(job.locks, "other")
+    assert unfinished.sets(job.locks, "app")
+    unfinished.release(job.locks, "app")
     assert back_up(job, server)
     unfinished.refuse(job.locks / "none", "app")
