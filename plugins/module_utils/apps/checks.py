@@ -370,17 +370,32 @@ def shared_volumes(app: App) -> Iterator[Problem]:
 
 
 def objectives(app: App) -> Iterator[Problem]:
-    """Every database of an app with an C(rpo) is backed up at least that often."""
+    """Every database, and every volume that is backed up, of an app with an C(rpo) is backed up more often than that."""
     rpo: int = app.get("rpo") or 0
-    for path, database in each(app, "databases") if rpo else ():
-        backup = database.get("backup") or {}
-        if backup.get("enabled") is False:
+    if not rpo:
+        return
+    for path, database in each(app, "databases"):
+        if (database.get("backup") or {}).get("enabled") is False:
             yield f"{path}.backup.enabled: is off, and the app promises an rpo of {human_time(rpo)} (leave either out)"
-        elif backup.get("enabled") and backup.get("schedule") and (gap := longest_gap(backup["schedule"])) > rpo:
-            yield (
-                f"{path}.backup.schedule: '{backup['schedule']}' leaves {human_time(gap)} between two backups, more "
-                f"than the rpo of {human_time(rpo)} (back up more often, or promise less)"
-            )
+    seen: set[str] = set()
+    for path, item in [*each(app, "databases"), *volumes(app)]:
+        # A volume that services share is one job.
+        key = str(item.get("name", path))
+        backup = item.get("backup") or {}
+        if key in seen or not backup.get("enabled") or not backup.get("schedule"):
+            continue
+        seen.add(key)
+        if (gap := longest_gap(backup["schedule"])) < rpo:
+            continue
+        much = (
+            f"more than the rpo of {human_time(rpo)}"
+            if gap > rpo
+            else f"as much as the rpo of {human_time(rpo)}, and a backup takes its time"
+        )
+        yield (
+            f"{path}.backup.schedule: '{backup['schedule']}' leaves {human_time(gap)} between two backups, {much} "
+            "(back up more often, or promise less)"
+        )
 
 
 def app_names_once(apps: list[App]) -> Iterator[Found]:

@@ -56,6 +56,34 @@ BROKEN = [
         id="no backup that could hold the rpo",
     ),
     pytest.param(
+        {"0.rpo": "24h", "0.databases.1.backup": {"schedule": "*-*-* 00/12:00:00"}},
+        [
+            "apps[0] 'shop': databases[0].backup.schedule: '*-*-* 02:00:00 UTC' leaves 24h between two backups, as "
+            "much as the rpo of 24h, and a backup takes its time (back up more often, or promise less)",
+        ],
+        id="schedule that holds the rpo but for the time that a backup takes",
+    ),
+    pytest.param(
+        {
+            "0.rpo": "6h",
+            "0.databases.0.backup": {"schedule": "hourly"},
+            "0.databases.1.backup": {"schedule": "hourly"},
+            "0.services.0.volumes": [
+                {"name": "uploads", "path": "/uploads"},
+                {"name": "scratch", "path": "/scratch", "backup": {"enabled": False}},
+            ],
+            "0.services.1.volumes": [
+                {"name": "uploads", "path": "/uploads"},
+                {"name": "often", "path": "/often", "backup": {"schedule": "hourly"}},
+            ],
+        },
+        [
+            "apps[0] 'shop': services[0].volumes[0].backup.schedule: '*-*-* 03:00:00 UTC' leaves 24h between two "
+            "backups, more than the rpo of 6h (back up more often, or promise less)",
+        ],
+        id="volume whose schedule cannot hold the rpo",
+    ),
+    pytest.param(
         {"0.rpo": "1 day", "0.rto": "30s", "1.rto": "900d"},
         [
             "apps[0] 'shop': rpo: '1 day' is not a time (try '24h')",
