@@ -370,7 +370,7 @@ def shared_volumes(app: App) -> Iterator[Problem]:
 
 
 def objectives(app: App) -> Iterator[Problem]:
-    """Every database, and every volume that is backed up, of an app with an C(rpo) is backed up more often than that."""
+    """Every database, and every volume that has backups, of an app with an C(rpo) is backed up more often than that."""
     rpo: int = app.get("rpo") or 0
     if not rpo:
         return

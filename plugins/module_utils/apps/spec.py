@@ -466,8 +466,8 @@ APP = Struct(
             "rpo",
             PROMISE,
             "Objective: so old may the newest proven backup of each of its databases and volumes become. What is "
-            "younger may be lost. A schedule that cannot hold it is refused, as is one that leaves just as much between "
-            "two backups; while it is broken an alert says so.",
+            "younger may be lost. A schedule that cannot hold it is refused, as is one that leaves just as much "
+            "between two backups; while it is broken an alert says so.",
             example="25h",
         ),
         Field(
