@@ -212,7 +212,7 @@ def main() -> None:
             done = restore(content.path or path, job, kind, connect, database, manifest, agreed)
     except (BackupError, OSError) as error:
         # Nothing has changed this time; what an earlier one has left half done is half done still.
-        half = not params["into"] and job.name in unfinished.half(job.locks, job.app)
+        half = (params["into"] or "") in ("", *job.databases) and job.name in unfinished.half(job.locks, job.app)
         module.fail_json(msg=f"restore of '{job.name}': {error}", half_done=half or isinstance(error, HalfDoneError))
     module.exit_json(
         changed=True,
