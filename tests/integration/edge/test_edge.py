@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from testbed.outside import ROOT, STATE, address, bed, run
+from testbed.outside import ROOT, STATE, address, bed, run, wait_for
 
 HERE = Path(__file__).parent
 SECRET = "planted" + secrets.token_urlsafe(24)
@@ -36,6 +36,11 @@ HEADERS = (
 
 # What Debian 12 cannot count is refused there, see test_a_limit_that_this_server_cannot_count.
 RESET = {"trixie": "2/8s", "bookworm": "2/m"}
+# As the catalogue of limits has them: path, rate, how many pass, and the seconds of the window.
+WINDOWS = {
+    "two an hour": ("/api/recover", "2/h", 2, 3600),
+    "three a day": ("/api/export", "3/d", 3, 86400),
+}
 
 
 class Visitors:
@@ -122,7 +127,13 @@ def changed(output: str) -> int:
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     name = f"t-edge-{request.param}"
     bed("server", "up", name, "--release", request.param)
-    server = Server(name, edge_reset_rate=RESET[request.param])
+    windows = [
+        {"path": path, "upstream": "edge_api", "zone": f"edge_{seconds}", "rate": rate}
+        for path, rate, _count, seconds in WINDOWS.values()
+    ]
+    server = Server(
+        name, edge_reset_rate=RESET[request.param], edge_windows=windows if request.param == "trixie" else []
+    )
     for domain in ("edge.example", "www.edge.example"):
         bed("dns", domain, server.address)
     server.shell("cat >/root/backend.py", (HERE / "backend.py").read_text())
@@ -324,6 +335,28 @@ def test_a_window_lets_its_count_through_and_no_more(server: Server) -> None:
     assert server.get("https://edge.example/api/other")[0] == 200
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+def test_hours_and_days_are_counted(server: Server, name: str) -> None:
+    """The literal rates: the request after the last is refused, until the first of them is an hour or a day ago."""
+    if server.variables["edge_reset_rate"] == "2/m":
+        pytest.skip("this server's njs cannot count windows")
+    path, _rate, count, seconds = WINDOWS[name]
+    began = time.monotonic()
+    for left in range(count - 1, -1, -1):
+        status, headers, _body = server.get(f"https://edge.example{path}", "-d", "x=1")
+        assert (status, headers["ratelimit-policy"]) == (200, f'"edge_{seconds}";q={count};w={seconds}')
+        assert "retry-after" not in headers
+        assert headers["ratelimit"].startswith(f'"edge_{seconds}";r={left};t=')
+    status, headers, body = server.get(f"https://edge.example{path}", "-d", "x=1")
+    assert (status, headers["ratelimit-policy"]) == (429, f'"edge_{seconds}";q={count};w={seconds}')
+    wait = int(headers["retry-after"])
+    assert seconds - (time.monotonic() - began) - 1 <= wait <= seconds
+    assert headers["ratelimit"] == f'"edge_{seconds}";r=0;t={wait}'
+    assert headers["cache-control"] == "no-store"
+    assert "Too many" in body
+    assert server.get("https://edge.example/api/other")[0] == 200
+
+
 def test_many_at_once_are_counted_one_by_one(server: Server) -> None:
     if server.variables["edge_reset_rate"] == "2/m":
         pytest.skip("this server's njs cannot count windows")
@@ -358,6 +391,22 @@ def test_a_limit_that_this_server_cannot_count(server: Server) -> None:
     assert server.shell("cat /etc/nginx/mainstay/sites/edge.conf") == before
 
 
+def test_a_nonce_is_the_apps_and_new_for_each_request(server: Server) -> None:
+    policy = "default-src 'none'; script-src 'nonce-{nonce}'"
+    server.play("site.yml", nginx_headers={"Content-Security-Policy": policy})
+    seen = set()
+    for options in ((), ("-H", "X-Request-ID: forged"), ("-d", "x=1")):
+        _status, headers, body = server.get("https://edge.example/", *options)
+        found = re.fullmatch(
+            r"default-src 'none'; script-src 'nonce-([0-9a-f]{32})'", headers["content-security-policy"]
+        )
+        assert found, headers["content-security-policy"]
+        assert {name.lower(): value for name, value in json.loads(body)["headers"].items()}["x-request-id"] == found[1]
+        seen.add(found[1])
+    assert len(seen) == 3
+    server.play("site.yml")
+
+
 def test_protocols(server: Server) -> None:
     assert server.get("https://edge.example/", "--http2", "-o", "/dev/stdout")[0] == 200
     assert run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_version}", "--cacert", str(STATE / "acme-root.pem"),
@@ -378,6 +427,17 @@ def test_a_proxy_before_us_is_believed_and_nobody_else(server: Server) -> None:
     server.play("site.yml", nginx_trusted_proxies=["127.0.0.5/32"], nginx_only_trusted_proxies=True)
     assert asked("127.0.0.5") == "198.51.100.7"
     assert asked("127.0.0.1") == "127.0.0.1"
+
+    def status(client: str) -> str:
+        ask = "curl -sk --resolve edge.example:443:127.0.0.1 -o /dev/null -w '%{http_code}' --interface 127.0.0.5"
+        return server.shell(f"{ask} -H 'X-Forwarded-For: {client}' https://edge.example/")
+
+    bans = "/var/lib/fail2ban/mainstay-nginx"
+    server.shell(f"mkdir -p {bans} && echo 'deny 198.51.100.7;' > {bans}/x.conf && systemctl reload nginx")
+    wait_for("the ban", lambda: status("198.51.100.7") == "403", timeout=10)
+    assert status("198.51.100.8") == "200", "who comes by the same proxy and is not banned"
+    server.shell(f"rm -r {bans} && systemctl reload nginx")
+    wait_for("the end of the ban", lambda: status("198.51.100.7") == "200", timeout=10)
     assert run("curl", "-sk", "-m", "5", f"https://{server.address}/", check=False).returncode == 35
     status = run("curl", "-sk", "-m", "5", "--resolve", f"edge.example:443:{server.address}", "https://edge.example/",
                  "-H", "X-Forwarded-For: 127.0.0.5", check=False)  # fmt: skip
