@@ -39,7 +39,12 @@ exec "$program" --defaults-extra-file=/dev/fd/3 --user="$user" "$@" --batch --sk
 $secret
 END
 """
-# mongosh logs to its home. The script holds no secret; 3 says that the login was refused (error 18).
+# mongosh takes more memory than a small database's container may have to spare: it gets one of its own, in the
+# network of that. It logs to its home. The script holds no secret; 3 says that the login was refused (error 18).
+ALONE = (
+    "--rm", "--init", "--user=999:999", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
+    "--security-opt=no-new-privileges", "--log-driver=none", "--entrypoint=",
+)  # fmt: skip
 MONGOSH = 'HOME=/tmp exec mongosh --quiet --norc --nodb --eval "$1"'
 MONGO = """
 const told = JSON.parse(process.env.MAINSTAY_SECRET);
@@ -154,7 +159,11 @@ class Passwords:
 
     def _mongo(self, access: Access, password: str, to: str | None) -> bool:
         told = json.dumps({"user": access.user, "password": password, "to": to})
-        done = self._run(access, ["sh", "-c", MONGOSH, "sh", MONGO], {SECRET: told}, "")
+        image = self.docker.must("inspect", "--format", "{{.Config.Image}}", access.container).strip()
+        where = ("run", "--interactive", *ALONE, f"--network=container:{access.container}")
+        done = self._run(
+            access, ["sh", "-c", MONGOSH, "sh", MONGO], {SECRET: told}, "", (*where, "--env", SECRET, image)
+        )
         if done.returncode == 127:
             raise ReleaseError(
                 f"{access.container} has no mongosh, by which its password could be changed: take an image that "
@@ -174,13 +183,12 @@ class Passwords:
     # -- helpers -------------------------------------------------------------------------------------------------
 
     def _run(
-        self, access: Access, words: Sequence[str], env: dict[str, str], stdin: str
+        self, access: Access, words: Sequence[str], env: dict[str, str], stdin: str, where: Sequence[str] = ()
     ) -> subprocess.CompletedProcess[str]:
         names = [word for name in env for word in ("--env", name)]
+        where = where or ("exec", "--interactive", *names, access.container)
         try:
-            return self.docker.run(
-                "exec", "--interactive", *names, access.container, *words, timeout=SECONDS, stdin=stdin, env=env
-            )
+            return self.docker.run(*where, *words, timeout=SECONDS, stdin=stdin, env=env)
         except subprocess.TimeoutExpired as error:
             raise ReleaseError(f"{access.container} gave no answer in {SECONDS:.0f} s") from error
 
