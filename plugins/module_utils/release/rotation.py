@@ -126,23 +126,31 @@ class Rotation:
         return Todo(
             scope,
             databases,
-            self._services(scope, running),
+            self._services(scope, running, ask),
             secrets.targets(scope, self.wanted, self.files),
             left,
         )
 
-    def _services(self, scope: Scope, running: Iterable[Container]) -> list[str]:
-        """Return the services that serve and have another value than the inventory."""
+    def _services(self, scope: Scope, running: Iterable[Container], insist: bool) -> list[str]:
+        """Return the services that serve and have another value than the inventory; raises where one does not run."""
         if not self.serving:
             return []
-        own = {check.service for check in self.serving.checks}
-        return [
-            container.service
-            for container in running
-            if container.project == self.serving.project.name
-            and container.service in own
-            and self._uses(scope, container.env or {})
-        ]
+        own, found = {check.service for check in self.serving.checks}, []
+        for container in running:
+            if container.project != self.serving.project.name or container.service not in own:
+                continue
+            if not self._uses(scope, container.env or {}):
+                continue
+            # One that cannot log in any more is started again and again.
+            if container.status in ("running", "restarting"):
+                found.append(container.service)
+            elif insist:
+                raise ReleaseError(
+                    f"{self.app}: {container.service} is {container.status} and would be started. A restore stops "
+                    "services while it works: let it end. Otherwise run playbooks/deploy.yml, which starts what has "
+                    "stopped, and then this again"
+                )
+        return found
 
     def _uses(self, scope: Scope, env: Mapping[str, str]) -> bool:
         # Nobody has seen whether what was started before a run was cut off is well.

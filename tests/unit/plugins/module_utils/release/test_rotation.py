@@ -36,6 +36,7 @@ class World:
         self.passwords = {"shop-data-db-1": OLD, "shop-data-cache-1": "the-cache-password"}
         self.environments: dict[str, dict[str, str]] = {}
         self.restarted: list[str] = []
+        self.stopped = ""
         self.refused: str | None = None
         self.cut_at = -1
         self.steps = 0
@@ -82,7 +83,14 @@ class World:
 
     def containers(self) -> list[Container]:
         return [
-            Container(f"shop-blue-{service}-1", "shop-blue", service, "web", "running", env=env)
+            Container(
+                f"shop-blue-{service}-1",
+                "shop-blue",
+                service,
+                "web",
+                "exited" if service == self.stopped else "running",
+                env=env,
+            )
             for service, env in self.environments.items()
         ]
 
@@ -265,6 +273,17 @@ def test_a_database_that_has_it_already_and_one_that_has_lost_it(world: World) -
     world.passwords["shop-data-db-1"] = OLD
     with pytest.raises(ReleaseError, match="lets nobody in"):
         world.rotate(wanted, "db")
+
+
+def test_what_somebody_has_stopped_is_not_started(world: World) -> None:
+    world.stopped = "web"
+    before = world.seen
+    with pytest.raises(ReleaseError, match=r"web is exited and would be started\. A restore stops services"):
+        world.rotate(world.wanted(NEW, "token-one"), "db")
+    assert (world.seen, world.passwords["shop-data-db-1"]) == (before, OLD)
+    rotation = world.rotation(world.wanted(NEW, "token-one"))
+    todo = rotation.plan(rotation.overdue, world.containers(), ask=False)
+    assert (todo.databases, todo.services) == (["db"], []), "a release starts it afterwards"
 
 
 def test_a_secret_that_is_not_there(world: World) -> None:
