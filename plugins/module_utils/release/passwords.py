@@ -60,6 +60,10 @@ try {
 """
 
 
+class LockedError(ReleaseError):
+    """No known password opens a database, so nothing in it was changed."""
+
+
 @dataclass(frozen=True)
 class Access:
     """A database in a container, and who logs in."""
@@ -209,8 +213,8 @@ class Passwords:
         return ReleaseError(f"{access.container} cannot be asked (exit code {done.returncode}): {said}{following}")
 
 
-def _locked(access: Access) -> ReleaseError:
-    return ReleaseError(
+def _locked(access: Access) -> LockedError:
+    return LockedError(
         f"{access.container} lets {access.user or 'nobody'} in neither with the new password nor with the one that "
         "this server has: set the new one in the database by other means and run this again"
     )

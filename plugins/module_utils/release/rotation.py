@@ -20,7 +20,11 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release import s
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container, Docker, Project
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check, Gate
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import RefusedError, ReleaseError
-from ansible_collections.mainstay.platform.plugins.module_utils.release.passwords import Access, Passwords
+from ansible_collections.mainstay.platform.plugins.module_utils.release.passwords import (
+    Access,
+    LockedError,
+    Passwords,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.release.secrets import Scope, Secrets
 
 JOURNAL = "rotation.json"
@@ -164,17 +168,33 @@ class Rotation:
         if not todo.pending:
             self._forget()
             return
+        for name in todo.databases:
+            # What cannot be asked at all says so before anything is touched.
+            self.passwords.good(self.access[name], self.wanted.passwords[name])
+        # What a run that was cut off has touched nobody knows.
+        touched, services = (list(todo.databases), todo.services) if self.journal else ([], [])
         self._note(todo)
         serving = {path: text for path, text in todo.files.items() if self._serves(path)}
         try:
             for name in todo.databases:
-                self.passwords.change(self.access[name], self.wanted.passwords[name], self._known(name))
+                self._change(name, touched)
+            services = todo.services
             self._write(serving)
             self._restart(todo.services)
         except ReleaseError as error:
-            raise self._back(todo, error) from error
+            raise self._back(todo, touched, services, error) from error
         self._write(todo.files)
         self._forget()
+
+    def _change(self, name: str, touched: list[str]) -> None:
+        known = name in touched
+        touched.append(name)
+        try:
+            self.passwords.change(self.access[name], self.wanted.passwords[name], self._known(name))
+        except LockedError:
+            if not known:
+                touched.remove(name)
+            raise
 
     def _restart(self, services: Sequence[str]) -> None:
         if not services or not self.serving:
@@ -185,18 +205,18 @@ class Rotation:
         gate.wait(project.name, checks)
         gate.watch(project.name, checks, self.watch)
 
-    def _back(self, todo: Todo, error: ReleaseError) -> ReleaseError:
+    def _back(self, todo: Todo, touched: Iterable[str], services: Sequence[str], error: ReleaseError) -> ReleaseError:
         """Put the old values back and return what to say."""
         reason = [f"Reason: {error}"]
         if isinstance(error, RefusedError) and error.log:
             reason += [f"Last lines of {error.source}:", *(f"  {line}" for line in error.log)]
         try:
-            for name in todo.databases:
+            for name in dict.fromkeys(touched):
                 old = self._had(name)
                 if old is not None and old != self.wanted.passwords[name]:
                     self.passwords.change(self.access[name], old, self._known(name))
             self._write(self.journal["before"])
-            self._restart(todo.services)
+            self._restart(services)
         except ReleaseError as again:
             state = f"and the old one could not be put back: {again}"
             following = "remove the cause and run this again: it goes on from here, with whatever value you name then"

@@ -14,7 +14,11 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release import r
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container, Docker, Project
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check, Gate
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import RefusedError, ReleaseError
-from ansible_collections.mainstay.platform.plugins.module_utils.release.passwords import Access, Passwords
+from ansible_collections.mainstay.platform.plugins.module_utils.release.passwords import (
+    Access,
+    LockedError,
+    Passwords,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.release.rotation import Rotation, Serving, Todo, told
 from ansible_collections.mainstay.platform.plugins.module_utils.release.secrets import values
 
@@ -37,6 +41,7 @@ class World:
         self.environments: dict[str, dict[str, str]] = {}
         self.restarted: list[str] = []
         self.stopped = ""
+        self.mute = False
         self.refused: str | None = None
         self.cut_at = -1
         self.steps = 0
@@ -99,12 +104,14 @@ class World:
 
         class Clients(Passwords):
             def good(self, access: Access, password: str) -> bool:
+                if world.mute:
+                    raise ReleaseError(f"{access.container} has no client")
                 return world.passwords[access.container] == password
 
             def change(self, access: Access, to: str, known: Sequence[str]) -> None:
                 world.step()
                 if world.passwords[access.container] not in known:
-                    raise ReleaseError(f"{access.container} lets nobody in")
+                    raise LockedError(f"{access.container} lets nobody in")
                 world.passwords[access.container] = to
                 world.step()
 
@@ -273,6 +280,22 @@ def test_a_database_that_has_it_already_and_one_that_has_lost_it(world: World) -
     world.passwords["shop-data-db-1"] = OLD
     with pytest.raises(ReleaseError, match="lets nobody in"):
         world.rotate(wanted, "db")
+
+
+@pytest.mark.parametrize("why", ["has no client", "lets nobody in"])
+def test_a_database_that_cannot_be_changed_leaves_all_as_it_is(world: World, why: str) -> None:
+    """Whatever the inventory says next: nothing is remembered that a later run would stumble over."""
+    before = world.seen
+    if why == "has no client":
+        world.mute = True
+    else:
+        world.passwords["shop-data-db-1"] = "somebody has changed it by hand"
+    rotation = world.rotation(world.wanted(NEW, "token-one"))
+    todo = rotation.plan(rotation.overdue, world.containers(), ask=False)
+    with pytest.raises(ReleaseError, match=why):
+        rotation.run(todo)
+    assert (world.seen, world.restarted) == (before, [])
+    assert not world.rotation(world.wanted(OLD, "token-one")).journal
 
 
 def test_what_somebody_has_stopped_is_not_started(world: World) -> None:
