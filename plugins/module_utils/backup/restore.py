@@ -28,6 +28,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import Report, verify
 
 BEFORE_RESTORE, BESIDE = "before-restore", "beside"
+WITHOUT = "safety=false restores without keeping it"
 
 
 @dataclasses.dataclass
@@ -72,10 +73,20 @@ def plan(
     report = verify(path, engine, level, manifest, now=time.time(), content=content)
     if report.verdict != OK and not force:
         word = "bad" if report.verdict == BAD else "not proven"
-        raise BackupError(f"{path} is {word}, and nothing was restored: {report.reasons}. force uses it all the same")
-    present = engine.counts()
-    filled = sum(present.values()) > 0
+        raise BackupError(
+            f"{path} is {word}, and nothing was restored: {report.reasons}. force=true uses it all the same"
+        )
     steps = [f"verify {path}: {report.verdict} ({report.level})"]
+    present: dict[str, int] = {}
+    try:
+        present = engine.counts()
+    except BackupError as error:
+        if safety:
+            raise BackupError(
+                f"what is there now cannot be looked at, and nothing was restored: {error}. {WITHOUT}"
+            ) from error
+        steps.append(f"throw away what is there now, which cannot be looked at ({error})")
+    filled = sum(present.values()) > 0
     if filled and safety:
         steps.append(f"keep what is there now ({_total(present)}) in {job.directory / BEFORE_RESTORE}")
     elif filled:
@@ -105,7 +116,12 @@ def restore(
     # What goes beside leaves the data of the job alone.
     in_place = database in ("", *job.databases)
     with files.lock(job.lock, f"backup job '{job.name}'"), contextlib.ExitStack() as stack:
-        safety = _keep(job, kind, connect, database) if agreed.safety else None
+        try:
+            safety = _keep(job, kind, connect, database) if agreed.safety else None
+        except BackupError as error:
+            raise BackupError(
+                f"what is there now cannot be kept, and nothing was restored: {error}. {WITHOUT}"
+            ) from error
         if in_place:
             key = str((manifest or {}).get("set", ""))
             stack.enter_context(unfinished.restoring(job.locks, job.app, job.name, key))

@@ -256,12 +256,39 @@ def test_killed_in_the_middle_and_run_again(way: Way) -> None:
     said = way.play("playbooks/backup.yml", check=False, backup_job="way-redis")
     assert "a restore of app 'way' is not over (way-" in said
     assert "These backups failed: way-redis" in said
+    # Nor does the app start because another of its databases is right again.
+    said = way.play("playbooks/restore.yml", check=False, app="way", database="redis")
+    assert "app 'way' stays stopped: way-postgres half restored" in said
+    assert not running(way.first)
     said = way.play("playbooks/restore.yml", app="way")
     assert "a restore of 'way-redis' is not over; it goes on with its set 20" in said
     assert way.first.shell("ls /var/lib/mainstay/backups/*.restoring", check=False) == ""
     assert held(way.first) == FULL
     assert running(way.first)
     assert "To have back what was there before" in said
+
+
+def test_a_set_that_is_bad_is_restored_by_force_and_over_what_nobody_wants_to_keep(way: Way) -> None:
+    psql(way.first, "DELETE FROM t WHERE i > 10")
+    way.play("playbooks/backup.yml", check=False, backup_job="way-postgres")
+    psql(way.first, "DROP TABLE t; CREATE TABLE later (i int); INSERT INTO later VALUES (1)")
+    folder = "/var/backups/mainstay/way/postgres"
+    newest = way.first.shell(f"ls -t {folder}/*.manifest.json | head -1").strip()
+    manifest = json.loads(way.first.shell(f"cat {newest}"))
+    assert manifest["verification"]["verdict"] == "bad"
+    kept = way.first.shell(f"ls {folder}/before-restore")
+    wanted = {"app": "way", "database": "postgres", "set": manifest["set"]}
+    said = way.play("playbooks/restore.yml", check=False, **wanted)
+    assert "it was bad when it was made: change: " in said and "-e force=true uses it all the same" in said
+    assert psql(way.first, "SELECT count(*) FROM later") == "1"
+    assert running(way.first)
+    way.play("playbooks/restore.yml", force=True, safety=False, **wanted)
+    assert psql(way.first, "SELECT count(*) FROM t") == "10"
+    assert psql(way.first, "SELECT count(*) FROM pg_class WHERE relname = 'later'") == "0"
+    assert way.first.shell(f"ls {folder}/before-restore") == kept
+    # By what came before it, which is proven.
+    way.play("playbooks/restore.yml", app="way", database="postgres")
+    assert held(way.first) == FULL
 
 
 def test_on_another_host(way: Way) -> None:

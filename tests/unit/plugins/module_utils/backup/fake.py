@@ -35,6 +35,7 @@ class Server:
     rots: bool = False
     refuses_restore: bool = False
     loses_on_restore: bool = False
+    unreadable: bool = False
     dumps: int = 0
 
 
@@ -53,6 +54,8 @@ class FakeEngine:
 
     def dump(self, write: Sink) -> Source:
         self.server.dumps += 1
+        if self.server.unreadable:
+            raise ToolError("invalid page in block 7")
         text = json.dumps(self.server.data).encode()
         write(text[:5])
         self.server.during_dump()
@@ -69,6 +72,8 @@ class FakeEngine:
         )
 
     def counts(self) -> dict[str, int]:
+        if self.server.unreadable:
+            raise ToolError("invalid page in block 7")
         return dict(self.server.data)
 
     def look(self, path: Path) -> Findings:
@@ -90,6 +95,7 @@ class FakeEngine:
         if self.server.refuses_restore:
             raise ToolError("the tool failed")
         self.server.data |= json.loads(path.read_bytes())
+        self.server.unreadable = False
         if self.server.loses_on_restore:
             self.server.data.popitem()
 

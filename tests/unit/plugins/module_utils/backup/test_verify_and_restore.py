@@ -124,6 +124,28 @@ def test_safety_can_be_declined(made: Made, job: Job) -> None:
     assert bring_back(made, job, Server(data={"t.a": 9}), safety=False).safety is None
 
 
+def test_what_is_there_and_damaged_is_restored_over_when_it_need_not_be_kept(made: Made, job: Job) -> None:
+    server = Server(data={"t.a": 9}, unreadable=True)
+    with pytest.raises(BackupError, match=r"cannot be looked at, .*: invalid page in block 7.*safety=false"):
+        agree(made, job, server)
+    assert agree(made, job, server, safety=False).steps[1] == (
+        "throw away what is there now, which cannot be looked at (invalid page in block 7)"
+    )
+    assert bring_back(made, job, server, safety=False).counts == {"t.a": 3, "t.b": 2}
+
+
+def test_a_safety_copy_that_fails_says_how_to_go_without(made: Made, job: Job) -> None:
+    server = Server(data={"t.a": 9})
+    plan = agree(made, job, server)
+    server.unreadable = True
+    with pytest.raises(
+        BackupError, match=r"cannot be kept, and nothing was restored: .*block 7.*safety=false"
+    ) as caught:
+        subject.restore(made.path, job, FakeEngine, connector(server), "shop", made.manifest, plan)
+    assert not isinstance(caught.value, HalfDoneError)
+    assert server.data == {"t.a": 9}
+
+
 def test_a_plan_changes_nothing(made: Made, job: Job) -> None:
     server = Server(data={"t.a": 9})
     plan = agree(made, job, server)
