@@ -17,6 +17,8 @@ NAMED = ("postgresql", "mysql", "mariadb", "mongodb", "files")
 NEW = "{database}_{set}"
 FILES = "files"
 CERTIFICATES = "/etc/letsencrypt"
+# What jobs call the server itself. None is there where the engine's own socket is used.
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "", None)
 
 
 def route(hosts: Mapping[str, Sequence[Mapping[str, Any]]], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +108,26 @@ def recovered(jobs: Iterable[Mapping[str, Any]], without: Iterable[str] = ()) ->
         elif job["engine"] == FILES or job.get("container"):
             found.append(dict(job))
     return found
+
+
+def not_recovered(jobs: Iterable[Mapping[str, Any]], without: Iterable[str] = ()) -> list[str]:
+    """What a recovery leaves to its operator, a line for each job that it does not bring back."""
+    jobs, left_out = list(jobs), set(without)
+    brought = {job["name"] for job in recovered(jobs, left_out)}
+    lines = []
+    for job in jobs:
+        if job["name"] in brought:
+            continue
+        beside = " -e to=beside" if job["name"] == SERVER_JOB else ""
+        command = f"ansible-playbook playbooks/restore.yml -e app={job['app']} -e database={job['database']}{beside}"
+        if job["name"] in left_out:
+            why = f"left out, as asked. To have it: {command}"
+        elif job.get("socket") or job.get("host", "") in LOOPBACK:
+            why = f"NOT HERE: it was native on the server, and went with it. Install it, then: {command}"
+        else:
+            why = f"managed elsewhere, at {job['host']}, and left as it is. Where it has to go back as well: {command}"
+        lines.append(f"{job['name']}: {why}")
+    return lines
 
 
 def told(

@@ -161,6 +161,48 @@ def test_a_server_needs_what_it_held_itself() -> None:
     assert found[-1]["paths"] == ["/etc/letsencrypt"]
 
 
+@pytest.mark.parametrize(
+    ("job", "without", "line"),
+    [
+        pytest.param({"container": "shop-data-db-1"}, [], None, id="in a container"),
+        pytest.param({"engine": "files", "paths": ["/x"]}, [], None, id="a volume"),
+        pytest.param(
+            {"container": "shop-data-db-1"},
+            ["shop-db"],
+            "left out, as asked. To have it: ansible-playbook playbooks/restore.yml -e app=shop -e database=db",
+            id="left out",
+        ),
+        pytest.param(
+            {"name": "server-state", "app": "server", "database": "state", "engine": "files"},
+            ["server-state"],
+            "left out, as asked. To have it: "
+            "ansible-playbook playbooks/restore.yml -e app=server -e database=state -e to=beside",
+            id="the server's state left out",
+        ),
+        *(
+            pytest.param(
+                {"container": None, **where},
+                [],
+                "NOT HERE: it was native on the server, and went with it. Install it, then: "
+                "ansible-playbook playbooks/restore.yml -e app=shop -e database=db",
+                id=f"native: {next(iter(where.values()), 'nothing said')}",
+            )
+            for where in ({"socket": "/run/x.sock"}, {"host": "127.0.0.1"}, {"host": "localhost"}, {})
+        ),
+        pytest.param(
+            {"container": None, "host": "db.example"},
+            [],
+            "managed elsewhere, at db.example, and left as it is. Where it has to go back as well: "
+            "ansible-playbook playbooks/restore.yml -e app=shop -e database=db",
+            id="elsewhere",
+        ),
+    ],
+)
+def test_what_a_recovery_leaves_to_its_operator(job: dict[str, Any], without: list[str], line: str | None) -> None:
+    whole = {"name": "shop-db", "app": "shop", "database": "db", "engine": "postgresql", **job}
+    assert routes.not_recovered([whole], without) == ([f"{whole['name']}: {line}"] if line else [])
+
+
 def test_a_job_can_be_left_out_if_it_is_one() -> None:
     assert [item["name"] for item in routes.recovered(RECOVERABLE, ["shop-db"])] == ["shop-uploads", "server-state"]
     with pytest.raises(ValueError, match="there is no job shop-dv; there are shop-db"):
