@@ -78,22 +78,24 @@ GRADES = """\
 
 ## Grades
 
-`make grade` hardens the sample product's server by the profile `strict`, restarts it and asks graders that nobody
-here wrote: lynis, OpenSCAP with Debian 13's content, ssh-audit, systemd. It prints what they say beside the targets,
-and each finding without a reason below. They are asked in a container, whose artefacts are among the reasons.
-`make grade-edge` asks testssl.sh and Mozilla's HTTP Observatory what they think of its site.
+`make grade` makes a bare server the sample product's by the profile `strict`, tests the product's behaviour
+from outside, does so again after a reload of the kernel's settings, after a restart of Docker and after a
+reboot, and then asks graders that nobody here wrote: testssl.sh and Mozilla's HTTP Observatory about its site,
+testssl.sh again with TLS 1.3 alone, and lynis, OpenSCAP with Debian 13's content, ssh-audit and systemd about
+the server. It prints what they say beside the targets, and fails for a finding without a reason below. They are
+asked in a container, whose artefacts are among the reasons. `make grade-edge` asks for the site of what runs
+alone.
 
-On 2026-11-21, Debian 13 with the whole product running, whose tests passed before, after a reload of the kernel's
-settings, after a restart of Docker and after a reboot:
+On 2026-11-21, Debian 13, in one run in which the 35 tests of the product's behaviour passed each of the four times:
 
 | grader | grade | to reach |
 |---|---:|---:|
 | lynis 3.1.4 | 88 | 88 |
 | ssh-audit 3.9.0, failures and warnings; its policy for OpenSSH 10.0 | 0 and 0; passed | 0 and 0; passed |
 | OpenSCAP 1.4.2: CIS level 1, level 2, ANSSI intermediary | 90.6, 87.2, 84.9 % | 88, 82, 80 % |
-| testssl.sh 3.2.1 with TLS 1.2 and 1.3; with `nginx_tls: modern` | A+ 96; A+ 100 | A+; 100 |
+| testssl.sh 3.2.1 with TLS 1.2 and 1.3; 1.3 alone and secp384r1 | A+ 96; A+ 100 | A+; 100 |
 | HTTP Observatory | A+ 130 | A+ 130 |
-| systemd-analyze security: nginx, fail2ban | 2.6, 1.9 | 2.6, 2.2 |
+| systemd-analyze security: nginx, fail2ban; Prometheus, Alertmanager, exporters | 2.6, 1.9; 1.2 to 2.2 | 2.6, 2.2; 3 |
 
 ### Rules of OpenSCAP that fail, and why
 
