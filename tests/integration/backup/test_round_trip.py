@@ -462,8 +462,10 @@ def test_redis_with_a_wrong_password(redis: Database) -> None:
 
 def test_mongo_round_trip(mongo: Database) -> None:
     mongo.insert("snippets", b"".join(faults.bson(title=f"snippet {n}", code="x" * n) for n in range(50)))
-    mongo.insert("with space", faults.bson(a="b"))
-    counts = {f"{mongo.database}.snippets": 50, f"{mongo.database}.with space": 1}
+    strange = ("with space", 'it\'s ü "x"')
+    for name in strange:
+        mongo.insert(name, faults.bson(a="b"))
+    counts = {f"{mongo.database}.snippets": 50, **{f"{mongo.database}.{name}": 1 for name in strange}}
     made = mongo.back_up()
     assert made.manifest["counts"] == counts
     assert made.manifest["verification"]["verdict"] == "ok", made.manifest["verification"]
