@@ -190,10 +190,13 @@ def test_of_several_databases_none_is_backed_up_when_one_fails(
     earlier = run(both, Server(), START - 86400)
     before = names(job)
 
+    def fail() -> None:
+        raise fails("no b")
+
     def connect(database: str) -> FakeEngine:
         server = Server()
         if database == "b":
-            server.during_dump = lambda: (_ for _ in ()).throw(fails("no b"))
+            server.during_dump = fail
         return FakeEngine(Target(Place(), database=database), server)
 
     with pytest.raises(fails, match="no b"):
