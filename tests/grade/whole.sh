@@ -4,7 +4,7 @@
 # One run: the sample product's server by the profile `strict`, its behaviour before and after what undoes settings, and
 # then every grader. The server keeps the graders' packages, so it has served its purpose afterwards.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 server=snippetly-prod
 failed=()
