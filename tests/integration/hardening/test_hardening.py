@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -108,7 +109,10 @@ one = pytest.mark.parametrize("server", ["trixie"], indirect=True, scope="module
 def server(request: pytest.FixtureRequest) -> Iterator[Strict]:
     bed("server", "down", NAME)
     bed("server", "up", NAME, "--release", request.param)
-    yield Strict(NAME, ansible_ssh_common_args=SSH_OPTIONS)
+    # As in the bed's inventory, from its mirror: Debian 12 has Docker from there.
+    key = hashlib.sha256((STATE / "docker-apt-key.asc").read_bytes()).hexdigest()
+    docker = {"docker_apt_url": "http://packages.test/linux/debian", "docker_apt_key_checksum": f"sha256:{key}"}
+    yield Strict(NAME, ansible_ssh_common_args=SSH_OPTIONS, **docker)
     bed("server", "down", NAME)
 
 
