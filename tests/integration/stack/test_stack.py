@@ -225,7 +225,7 @@ def test_what_is_gone_is_started_again(server: Released) -> None:
 
 @one
 def test_a_database_that_does_not_start_is_put_back(server: Released, tmp_path: Path) -> None:
-    common = {"memory": "256m", "backup": {"enabled": False}}
+    common = {"memory": "256m"}
     postgres = {
         "name": "postgres",
         "engine": "postgresql",
