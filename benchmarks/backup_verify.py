@@ -5,7 +5,8 @@
 
 ``dump`` is dump, hash and manifest beside the engine's own tool and packer into a file (goal: 1.15); ``full`` is its
 verification beside ``sha256sum`` of the same file; ``quick`` beside ``sha256sum`` at 1 GiB (goal: 1.5). Rounds are
-interleaved, of each the smallest counts. CPU is that of every process, those in containers included; where the disk
+interleaved, of each the smallest counts. ``tools`` is what the engine's own tool and the packer take of ``full`` when
+they decode into nothing. CPU is that of every process, those in containers included; where the disk
 takes its time the wall clock says more of the machine than of the code. Needs the images of testbed/images/build --all.
 """
 
@@ -50,6 +51,14 @@ BARE = {
     "redis": f"{EXEC} redis-cli save > /dev/null && docker exec $BOX cat /data/dump.rdb > $OUT",
     "mongodb": f"{EXEC} mongodump --archive --gzip --db=shop --username=shop --authenticationDatabase=admin"
     " --config=/tmp/config 2> /dev/null > $OUT",
+}
+# The same for reading it back.
+DECODE = {
+    "postgresql": f"zstd -dqc < $IN | {EXEC.replace('exec', 'exec -i')} pg_restore -f - > /dev/null",
+    "mariadb": "zstd -dqc < $IN > /dev/null",
+    "mysql": "zstd -dqc < $IN > /dev/null",
+    "redis": f"{EXEC.replace('exec', 'exec -i')} redis-check-rdb /dev/stdin < $IN > /dev/null",
+    "mongodb": "gzip -dc < $IN > /dev/null",
 }
 SQL = "--user=root --single-transaction --quick --hex-blob --routines --triggers --events shop"
 
@@ -189,7 +198,7 @@ def compare(database: bed.Database, folder: Path, rounds: int) -> dict[str, Any]
     secret = {"mariadb": "MYSQL_PWD", "mysql": "MYSQL_PWD", "redis": "REDISCLI_AUTH"}.get(database.engine, "PGPASSWORD")
     given = {"BOX": database.container, "OUT": str(folder / "bare"), "SQL": SQL, "NAMES": f"--env {secret}"}
     env = {**os.environ, **given, secret: bed.PASSWORD}
-    seen: dict[str, list[Cost]] = {"bare": [], "dump": [], "full": [], "sha256sum": []}
+    seen: dict[str, list[Cost]] = {"bare": [], "dump": [], "full": [], "tools": [], "sha256sum": []}
 
     class Unproven(database.kind):  # type: ignore[misc,name-defined]
         """The verification is measured by itself."""
@@ -204,12 +213,18 @@ def compare(database: bed.Database, folder: Path, rounds: int) -> dict[str, Any]
     def bare() -> None:
         subprocess.run(["bash", "-ec", BARE[database.engine]], check=True, env=env)
 
+    def decode() -> None:
+        subprocess.run(
+            ["bash", "-o", "pipefail", "-ec", DECODE[database.engine]], check=True, env={**env, "IN": str(made.path)}
+        )
+
     made = database.back_up()
     box = database.container
     for _round in range(rounds):
         seen["bare"].append(measured(bare, box))
         seen["dump"].append(measured(dump, box))
         seen["full"].append(measured(lambda: database.connect().examine(made.path), box))
+        seen["tools"].append(measured(decode, box))
         seen["sha256sum"].append(measured(lambda: subprocess.run(["sha256sum", made.path], check=True, stdout=-3)))
     costs = {name: best(found) for name, found in seen.items()}
     return {
@@ -218,6 +233,7 @@ def compare(database: bed.Database, folder: Path, rounds: int) -> dict[str, Any]
         "dump_wall": round(costs["dump"].wall / costs["bare"].wall, 2),
         "dump_cpu": round(costs["dump"].cpu / costs["bare"].cpu, 2),
         "full_cpu": round(costs["full"].cpu / costs["sha256sum"].cpu, 1),
+        "tools_cpu": round(costs["tools"].cpu / costs["sha256sum"].cpu, 1),
         "ladder": LADDER[database.engine],
         "full_mib": round(costs["full"].peak),
         "seconds": {name: [round(cost.wall, 3), round(cost.cpu, 3)] for name, cost in costs.items()},
@@ -273,10 +289,19 @@ def main() -> int:
             FILL[database.engine](database, arguments.size)
             rows.append(compare(database, Path(name), arguments.rounds))
         at_rest = quick(Path(name), arguments.rounds)
-    head = ("engine", "dump", "dump: wall / bare", "cpu / bare", "full: cpu / sha256sum", "allowed", "peak")
+    head = (
+        "engine",
+        "dump",
+        "dump: wall / bare",
+        "cpu / bare",
+        "full: cpu / sha256sum",
+        "its tools",
+        "allowed",
+        "peak",
+    )
     table = [
-        (row["engine"], summary.size(row["bytes"]), row["dump_wall"], row["dump_cpu"], row["full_cpu"], row["ladder"],
-         f"{row['full_mib']} MiB")
+        (row["engine"], summary.size(row["bytes"]), row["dump_wall"], row["dump_cpu"], row["full_cpu"],
+         row["tools_cpu"], row["ladder"], f"{row['full_mib']} MiB")
         for row in rows
     ]  # fmt: skip
     print("\n".join(summary.table([head, *(tuple(map(str, row)) for row in table)], indent="")))
