@@ -63,7 +63,8 @@ options:
         type: str
       rto:
         description:
-          - 'Objective: in so much time the app runs again on its backups. Drills measure it: C(playbooks/drill.yml).'
+          - 'Objective: in so much time the app runs again on its backups. Drills measure it (C(playbooks/drill.yml)),
+            so one of its databases has to run here.'
         type: str
       services:
         description:

@@ -398,6 +398,16 @@ def objectives(app: App) -> Iterator[Problem]:
         )
 
 
+def measured(app: App) -> Iterator[Problem]:
+    """An app with an C(rto) has a database that runs here: only a drill can tell how long the way back takes."""
+    here = [database for path, database in each(app, "databases") if not database.get("external")]
+    if app.get("rto") and "databases" in app and not here:
+        yield (
+            f"rto: {human_time(app['rto'])} is held against drills, which bring back databases that run here, and this "
+            "app has none (leave it out)"
+        )
+
+
 def app_names_once(apps: list[App]) -> Iterator[Found]:
     """Apps have different names."""
     first: dict[str, int] = {}
@@ -478,6 +488,7 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     places,
     shared_volumes,
     objectives,
+    measured,
     variables,
     used_secrets,
     leaked,

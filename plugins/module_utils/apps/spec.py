@@ -473,7 +473,8 @@ APP = Struct(
         Field(
             "rto",
             PROMISE,
-            "Objective: in so much time the app runs again on its backups. Drills measure it: C(playbooks/drill.yml).",
+            "Objective: in so much time the app runs again on its backups. Drills measure it (C(playbooks/drill.yml)), "
+            "so one of its databases has to run here.",
             example="30m",
         ),
         Field("services", ListOf(SERVICE), "Containers of the app.", required=True),

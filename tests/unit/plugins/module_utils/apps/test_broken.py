@@ -84,6 +84,14 @@ BROKEN = [
         id="volume whose schedule cannot hold the rpo",
     ),
     pytest.param(
+        {"1.rto": "15m"},
+        [
+            "apps[1] 'blog': rto: 15m is held against drills, which bring back databases that run here, and this app "
+            "has none (leave it out)",
+        ],
+        id="rto that nothing can measure",
+    ),
+    pytest.param(
         {"0.rpo": "1 day", "0.rto": "30s", "1.rto": "900d"},
         [
             "apps[0] 'shop': rpo: '1 day' is not a time (try '24h')",

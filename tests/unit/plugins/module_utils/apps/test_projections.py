@@ -312,12 +312,12 @@ def test_monitoring() -> None:
 
 
 def test_objectives_are_watched() -> None:
-    targets = monitoring_targets(load(apps({"0.rpo": "25h", "1.rto": "15m"})))
+    targets = monitoring_targets(load(apps({"0.rpo": "25h", "0.rto": "15m"})))
     assert targets["backups"] == [
         {"name": "shop-db", "app": "shop", "max_age": 26 * 3600, "rpo": 90000},
         {"name": "shop-cache", "app": "shop", "max_age": 26 * 3600, "rpo": 90000},
     ]
-    assert targets["recoveries"] == [{"app": "blog", "rto": 900}]
+    assert targets["recoveries"] == [{"app": "shop", "rto": 900}]
 
 
 def test_a_health_path_outside_the_service_s_routes_is_not_probed() -> None:
