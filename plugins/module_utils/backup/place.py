@@ -40,10 +40,11 @@ exit "$status"
 _ENDED = {sign for number in (1, 2, 9, 15) for sign in (-number, 128 + number)}
 
 # A container that is there for one tool and can do nothing else.
-ALONE = (
-    "--rm", "--init", "--network=host", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
-    "--security-opt=no-new-privileges", "--log-driver=none", "--entrypoint=",
+CONFINED = (
+    "--rm", "--init", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges",
+    "--log-driver=none", "--entrypoint=",
 )  # fmt: skip
+ALONE = (*CONFINED, "--network=host")
 
 
 class ToolError(BackupError):

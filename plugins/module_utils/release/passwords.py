@@ -18,6 +18,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.mysql import option_file
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import CONFINED
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError, excerpt
 
@@ -41,10 +43,6 @@ END
 """
 # mongosh takes more memory than a small database's container may have to spare: it gets one of its own, in the
 # network of that. It logs to its home. The script holds no secret; 3 says that the login was refused (error 18).
-ALONE = (
-    "--rm", "--init", "--user=999:999", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
-    "--security-opt=no-new-privileges", "--log-driver=none", "--entrypoint=",
-)  # fmt: skip
 MONGOSH = 'HOME=/tmp exec mongosh --quiet --norc --nodb --eval "$1"'
 MONGO = """
 const told = JSON.parse(process.env.MAINSTAY_SECRET);
@@ -112,8 +110,7 @@ class Passwords:
     def _mysql(self, access: Access, user: str, password: str, sql: str) -> subprocess.CompletedProcess[str]:
         # Root comes by the socket alone, the app over the network.
         outside = [] if user == "root" else ["--host=127.0.0.1", "--protocol=tcp"]
-        quoted = password.replace("\\", "\\\\").replace('"', '\\"')
-        env = {SECRET: f'password="{quoted}"'}
+        env = {SECRET: option_file(password)}
         return self._run(access, ["sh", "-c", MYSQL, "sh", user, *outside], env, sql)
 
     def _mysql_good(self, access: Access, password: str) -> bool:
@@ -164,7 +161,7 @@ class Passwords:
     def _mongo(self, access: Access, password: str, to: str | None) -> bool:
         told = json.dumps({"user": access.user, "password": password, "to": to})
         image = self.docker.must("inspect", "--format", "{{.Config.Image}}", access.container).strip()
-        where = ("run", "--interactive", *ALONE, f"--network=container:{access.container}")
+        where = ("run", "--interactive", *CONFINED, "--user=999:999", f"--network=container:{access.container}")
         done = self._run(
             access, ["sh", "-c", MONGOSH, "sh", MONGO], {SECRET: told}, "", (*where, "--env", SECRET, image)
         )
