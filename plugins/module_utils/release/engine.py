@@ -24,6 +24,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import write_atomic
 from ansible_collections.mainstay.platform.plugins.module_utils.release import state as states
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker, Project
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check, Gate
@@ -46,7 +47,6 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.rotation
     Rotation,
     Serving,
     Todo,
-    replace_file,
 )
 from ansible_collections.mainstay.platform.plugins.module_utils.release.secrets import lines, renewed, with_password_of
 from ansible_collections.mainstay.platform.plugins.module_utils.release.state import Release, State
@@ -488,7 +488,7 @@ class Engine:
         for path in (self.places.srv / self.app / "releases").glob("*/env/*.env"):
             text = path.read_text(encoding="utf-8")
             if renewed(text, today) != text:
-                replace_file(path, renewed(text, today))
+                write_atomic(path, renewed(text, today))
                 aligned.add(path.parents[1].name)
         return aligned
 

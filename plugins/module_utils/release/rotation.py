@@ -10,12 +10,12 @@ for as long as it is under way, and no longer.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import write_atomic
 from ansible_collections.mainstay.platform.plugins.module_utils.release import secrets
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container, Docker, Project
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check, Gate
@@ -272,7 +272,7 @@ class Rotation:
             "before": {**kept, **before},
             "tried": {**self.journal.get("tried", {}), **tried},
         }
-        replace_file(self.folder / JOURNAL, json.dumps(self.journal))
+        write_atomic(self.folder / JOURNAL, json.dumps(self.journal))
 
     def _forget(self) -> None:
         self.journal = {}
@@ -290,7 +290,7 @@ class Rotation:
                 with target.open("w", encoding="utf-8") as file:
                     file.write(text)
             else:
-                replace_file(target, text)
+                write_atomic(target, text)
 
 
 def _read(folder: Path) -> dict[str, str]:
@@ -309,18 +309,6 @@ def _read_journal(path: Path) -> dict[str, Any]:
             f"{path} cannot be read ({error}). It says what a rotation that was cut off has begun: remove it, and "
             "run playbooks/rotate.yml for what was being rotated"
         ) from error
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file anew, for root alone, so that a crash leaves either the old or the new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def told(app: str, name: str, todo: Todo, dry: bool) -> list[str]:

@@ -56,14 +56,14 @@ class World:
                 (root / path).write_text(text)
         for service in FILES:
             self.start(service)
-        replace = rotations.replace_file
+        replace = rotations.write_atomic
 
         def replaced(path: Path, text: str) -> None:
             self.step()
             replace(path, text)
             self.step()
 
-        monkeypatch.setattr(rotations, "replace_file", replaced)
+        monkeypatch.setattr(rotations, "write_atomic", replaced)
 
     @staticmethod
     def wanted(db: str, token: str) -> dict[str, str]:
