@@ -91,9 +91,11 @@ def up(name: str, release: str | None = None, address: str | None = None, memory
 
 def given_addresses() -> set[str]:
     """The fixed addresses of all containers of the bed, running or not."""
-    form = "{{range .NetworkSettings.Networks}}{{with .IPAMConfig}}{{.IPv4Address}} {{end}}{{end}}"
-    names = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
-    return set(docker("inspect", "--format", form, *names).split()) if names else set()
+    # Whoever else works here may remove one between the list and the look at it.
+    known = [inspect(name) for name in docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()]
+    networks = [network for item in known if item for network in item["NetworkSettings"]["Networks"].values()]
+    given = [(network.get("IPAMConfig") or {}).get("IPv4Address") for network in networks]
+    return {address for address in given if address}
 
 
 def choose(name: str, taken: Collection[str]) -> str:
@@ -180,8 +182,9 @@ def reboot(name: str) -> None:
     """Restart the server as a machine would be, and return when SSH answers."""
     address_of(name)
     docker("restart", "--time", "60", name)
-    services.wait_for_port(address_of(name), 22, name)
     booted(name)
+    # ufw bans who connects six times in 30 seconds.
+    services.wait_for_port(address_of(name), 22, name, pause=6)
 
 
 def down(name: str) -> None:

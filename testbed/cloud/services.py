@@ -257,7 +257,7 @@ def up(service: Service) -> bool:
     return True
 
 
-def wait_for_port(address: str, port: int, name: str, seconds: float = 60) -> None:
+def wait_for_port(address: str, port: int, name: str, seconds: float = 60, pause: float = 0.1) -> None:
     """Return when something accepts connections; BedError with the container's last lines when nothing does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -265,7 +265,7 @@ def wait_for_port(address: str, port: int, name: str, seconds: float = 60) -> No
             with socket.create_connection((address, port), 2):
                 return
         except OSError:
-            time.sleep(0.1)
+            time.sleep(pause)
     logs = subprocess.run(["docker", "logs", "--tail", "15", name], text=True, capture_output=True, check=False)
     raise BedError(f"{name} does not answer on port {port} after {seconds:.0f} s:\n{logs.stdout}{logs.stderr}")
 

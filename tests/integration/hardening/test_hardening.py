@@ -212,7 +212,9 @@ def test_the_report_sees_what_is_not_so(server: Strict) -> None:
 @one
 def test_waivers(server: Strict) -> None:
     waiver = {"control": "accounts-su", "reason": "the old deploy tool needs su", "until": "2999-01-01"}
+    server.harden()
     before = server.shell("cat /etc/pam.d/su")
+    assert "group=sugroup" in before
     server.harden(hardening_waivers=[waiver])
     assert "group=sugroup" not in server.shell("grep -v '^#' /etc/pam.d/su; getent group sugroup; true")
     assert server.report(hardening_waivers=[waiver])["accounts-su"] == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from testbed.cloud import servers
 from testbed.cloud.docker import BedError
 from testbed.cloud.servers import POOL, choose
 
@@ -18,3 +19,19 @@ def test_a_server_gets_the_address_of_its_name_or_the_next_free_one() -> None:
 def test_no_address_left() -> None:
     with pytest.raises(BedError, match="the bed has no address left for 't-one'"):
         choose("t-one", POOL)
+
+
+def test_a_container_that_goes_between_two_looks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {
+        "server": {"IPAMConfig": {"IPv4Address": "172.30.77.40"}},
+        "of another's test": {"IPAMConfig": None},
+        "without an address": {"IPAMConfig": {}},
+    }
+    monkeypatch.setattr(servers, "docker", lambda *_words: "\n".join(["gone", *map(str, range(len(there)))]))
+    networks = list(there.values())
+    monkeypatch.setattr(
+        servers,
+        "inspect",
+        lambda name: None if name == "gone" else {"NetworkSettings": {"Networks": {"bed": networks[int(name)]}}},
+    )
+    assert servers.given_addresses() == {"172.30.77.40"}
