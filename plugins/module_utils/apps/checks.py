@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .connections import unencrypted
 from .ports import SLOTS
 from .schedule import longest_gap
 from .spec import ENGINES
@@ -359,6 +360,33 @@ def places(app: App) -> Iterator[Problem]:
                 yield f"{path}.{field}: means nothing for a database that does not run here (leave it out)"
 
 
+def own_connections(app: App) -> Iterator[Problem]:
+    """No variable switches TLS off in the app's own connection to a database that is C(external) and has C(tls)."""
+    variables = [
+        (f"{where}.{key}", str(key), str(value))
+        for where, values in (
+            ("env", app.get("env")),
+            *((f"{path}.env", service.get("env")) for path, service in each(app, "services")),
+            ("secrets", app.get("secrets")),
+        )
+        for key, value in (values or {}).items()
+        if value is not None
+    ]
+    for path, database in each(app, "databases"):
+        external = database.get("external")
+        if not isinstance(external, dict) or not external.get("tls") or not external.get("host"):
+            continue
+        for where, key, value in variables:
+            if key == "PGSSLMODE" and database.get("engine") != "postgresql":
+                continue
+            if said := unencrypted(key, value, external["host"]):
+                yield (
+                    f"{where}: '{said}' lets the app talk to {external['host']} without encryption, and "
+                    f"{path}.external.tls is true (take it out, or ask for TLS as the driver does: "
+                    "sslmode=verify-full, ssl-mode=VERIFY_IDENTITY, tls=true, rediss://)"
+                )
+
+
 def shared_volumes(app: App) -> Iterator[Problem]:
     """Services that share a volume say the same of its backup."""
     first: dict[str, tuple[str, Any]] = {}
@@ -486,6 +514,7 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     slot_ports,
     engines,
     places,
+    own_connections,
     shared_volumes,
     objectives,
     measured,
