@@ -36,16 +36,50 @@ options:
         default: []
       runtime:
         description:
-          - What runs the services.
+          - 'What runs the services: V(compose) containers, V(systemd) units of the server, each in a
+            sandbox.'
         type: str
         choices:
           - compose
+          - systemd
         default: compose
       release:
         description:
-          - Tag of every service's image that has none of its own.
+          - 'Tag of every service''s image that has none of its own. With C(runtime: systemd) the version
+            of C(source).'
         type: str
         required: true
+      source:
+        description:
+          - 'Where releases come from. Required with C(runtime: systemd), which alone has it.'
+        type: dict
+        suboptions:
+          repository:
+            description:
+              - Git repository, of which C(release) is a tag, a branch or a commit. Either this or C(archive).
+            type: str
+          deploy_key:
+            description:
+              - Private SSH key that may read the repository, from Ansible Vault.
+            type: str
+          archive:
+            description:
+              - Archive (tar, packed or not) of the release; C({release}) stands for the app's C(release).
+            type: str
+          checksum:
+            description:
+              - What the archive has to be.
+            type: str
+          packages:
+            description:
+              - Packages of the distribution that the app needs, to be built or to run.
+            type: list
+            elements: str
+            default: []
+          build:
+            description:
+              - Shell script that makes the release ready in its own directory, as the app's user, once.
+            type: str
       strategy:
         description:
           - V(blue_green) starts the new release beside the old one; V(recreate) stops the old one first
@@ -68,7 +102,7 @@ options:
         type: str
       services:
         description:
-          - Containers of the app.
+          - What the app consists of.
         type: list
         elements: dict
         suboptions:
@@ -80,25 +114,42 @@ options:
           image:
             description:
               - 'Image without a tag: C(:release) is added. One with a tag or digest of its own keeps
-                it.'
+                it. Required with C(runtime: compose).'
             type: str
-            required: true
           command:
             description:
-              - Command in place of the image's own.
+              - 'Command in place of the image''s own. With C(runtime: systemd) it is required, and its
+                first word a path in the release or a program of the server.'
             type: list
             elements: str
+          static:
+            description:
+              - 'Files of the release that nginx serves by itself, in place of a command. For C(runtime:
+                systemd).'
+            type: dict
+            suboptions:
+              path:
+                description:
+                  - Directory in the release, as its build leaves it.
+                type: str
+                required: true
+              fallback:
+                description:
+                  - File that answers for paths which name no file, so that an app in the browser may
+                    have its own.
+                type: str
           port:
             description:
-              - Port inside the container. Only the server's own nginx reaches it.
+              - 'Port inside the container. Only the server''s own nginx reaches it. With C(runtime: systemd)
+                that it listens at all: it is told where by the variables C(HOST) and C(PORT), which differ
+                between slots.'
             type: int
           memory:
             description:
-              - Memory limit.
+              - Memory limit. Required unless it is C(static).
               - 'Memory: a whole number with C(k), C(m) or C(g) (powers of 1024), such as C(256m); at
                 least C(6m).'
             type: str
-            required: true
           memory_reservation:
             description:
               - Memory that is kept for it, at most C(memory).
@@ -117,8 +168,8 @@ options:
           user:
             description:
               - Numeric user and group that it runs as.
+              - 'Without it, V(65532:65532); with C(runtime: systemd) the app''s own user, C(app-<app>).'
             type: str
-            default: 65532:65532
           read_only:
             description:
               - Whether the container's root file system is read-only.

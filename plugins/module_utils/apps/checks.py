@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import users
 from .connections import unencrypted
 from .ports import SLOTS
 from .schedule import longest_gap
@@ -103,9 +104,9 @@ def some_service(app: App) -> Iterator[Problem]:
 
 
 def needs_port(app: App) -> Iterator[Problem]:
-    """A service with routes, metrics or a health path has a port."""
+    """A service with routes, metrics or a health path has a port, but for static files."""
     for path, service in each(app, "services"):
-        if service.get("port", ...) is not None:
+        if service.get("port", ...) is not None or service.get("static"):
             continue
         for field in ("routes", "metrics", "health"):
             value = service.get(field)
@@ -253,6 +254,91 @@ def images(app: App) -> Iterator[Problem]:
             yield f"{path}.image: pins '{digest or tag}', while {other} (leave the tag out)"
 
 
+# What only containers have, and what it is without.
+ONLY_COMPOSE: tuple[tuple[str, Any, str], ...] = (
+    ("image", None, "a release comes from the app's source"),
+    ("read_only", True, "a unit sees its release and the system read-only, always"),
+    ("tmpfs", ["/tmp"], "a unit may write to /tmp and to its volumes"),  # noqa: S108 - in its sandbox
+    ("capabilities", [], "a unit has none"),
+)
+# What a service of files has: all else needs a process.
+OF_STATIC = ("name", "static", "routes", "run", "user", "ports")
+COMMON = ("read_only", "tmpfs", "pids", "stop_timeout")
+
+
+def runtimes(app: App) -> Iterator[Problem]:
+    """With C(runtime: compose) services have images, with C(runtime: systemd) a source and each a command or files."""
+    if app.get("runtime") == "compose":
+        if app.get("source"):
+            yield "source: means nothing with runtime: compose, whose releases are images (leave it out)"
+        for path, service in each(app, "services"):
+            if service.get("image", ...) is None:
+                yield f"{path}.image: is missing: image without a tag (such as 'registry.example/shop-web')"
+            if service.get("static"):
+                yield f"{path}.static: needs runtime: systemd (a container serves its files itself)"
+    if app.get("runtime") == "systemd":
+        if app.get("source", ...) is None:
+            yield "source: is missing: where releases come from (such as {repository: 'https://git.example/shop.git'})"
+        if len(app.get("name") or "") > users.LONGEST:
+            yield f"name: its user '{users.name(app['name'])}' is longer than Linux takes (at most {users.LONGEST})"
+        for path, service in each(app, "services"):
+            yield from _unit(app, path, service)
+    for path, service in each(app, "services"):
+        if service.get("memory", ...) is None and service.get("static", ...) is None:
+            yield f"{path}.memory: is missing: memory limit (such as '512m')"
+
+
+def _unit(app: App, path: str, service: dict[str, Any]) -> Iterator[Problem]:
+    for field, without, why in ONLY_COMPOSE:
+        if service.get(field, without) != without:
+            yield f"{path}.{field}: means nothing with runtime: systemd, where {why} (leave it out)"
+    if "name" in app and service.get("user", ...) not in (..., users.derived(app["name"])):
+        yield f"{path}.user: means nothing with runtime: systemd, where an app has a user of its own (leave it out)"
+    command, static = service.get("command", ...), service.get("static", ...)
+    if command is None and static is None:
+        yield f"{path}.command: is missing: what to run (such as [venv/bin/uvicorn, 'app:app'])"
+    if command == []:
+        yield f"{path}.command: is empty (name a program)"
+    if not isinstance(static, dict):
+        return
+    for field, value in service.items():
+        if field not in (*OF_STATIC, *COMMON) and value:
+            yield f"{path}.{field}: means nothing for static files, which nginx serves (leave it out)"
+    if service.get("run") == "before_release":
+        yield f"{path}.run: static files cannot run"
+    if service.get("routes", ...) == []:
+        yield f"{path}.routes: is empty (name the paths of these files, such as [/])"
+
+
+def source(app: App) -> Iterator[Problem]:
+    """A source is either a repository or an archive, and has what belongs to it."""
+    found = app.get("source")
+    if not isinstance(found, dict):
+        return
+    repository, archive = found.get("repository", ...), found.get("archive", ...)
+    if repository is None and archive is None:
+        yield "source: has neither a repository nor an archive (name one)"
+    elif repository not in (None, ...) and archive not in (None, ...):
+        yield "source: has both a repository and an archive (keep one)"
+    if repository is None and found.get("deploy_key"):
+        yield "source.deploy_key: means nothing without a repository (leave it out)"
+    if isinstance(repository, str) and found.get("deploy_key") and re.match("https:|file:", repository):
+        yield f"source.deploy_key: '{repository}' is not read by SSH (write it as 'git@host:path')"
+    if archive is None and found.get("checksum"):
+        yield "source.checksum: means nothing without an archive (name a commit as release instead)"
+
+
+def reachable(app: App) -> Iterator[Problem]:
+    """A database of an app with C(runtime: systemd) is reached by its socket or elsewhere: MongoDB is C(external)."""
+    for path, database in each(app, "databases"):
+        here = database.get("external", ...) is None
+        if here and app.get("runtime") == "systemd" and database.get("engine") == "mongodb":
+            yield (
+                f"{path}.external: is missing: units reach no container of MongoDB "
+                "(install it on the host and write external: 127.0.0.1)"
+            )
+
+
 def memory_reservation(app: App) -> Iterator[Problem]:
     """No memory reservation is above its limit."""
     for path, service in each(app, "services"):
@@ -313,8 +399,10 @@ def leaked(app: App) -> Iterator[Problem]:
     """No password or secret is part of an environment variable or a command, where others can read it."""
     known = [(f"the password of {path}", item.get("password")) for path, item in each(app, "databases")]
     known += [(f"secrets.{key}", value) for key, value in (app.get("secrets") or {}).items()]
+    known += [("source.deploy_key", (app.get("source") or {}).get("deploy_key"))]
     known = [(what, value) for what, value in known if value and len(value) >= PASSWORD_LENGTH]
     places = [(f"env.{key}", value) for key, value in (app.get("env") or {}).items()]
+    places += [("source.build", (app.get("source") or {}).get("build"))]
     for path, service in each(app, "services"):
         places += [(f"{path}.env.{key}", value) for key, value in (service.get("env") or {}).items()]
         places += [(f"{path}.command[{index}]", value) for index, value in enumerate(service.get("command") or [])]
@@ -429,6 +517,12 @@ def objectives(app: App) -> Iterator[Problem]:
 def measured(app: App) -> Iterator[Problem]:
     """An app with an C(rto) has a database that runs here: only a drill can tell how long the way back takes."""
     here = [database for path, database in each(app, "databases") if not database.get("external")]
+    if app.get("rto") and app.get("runtime") == "systemd":
+        yield (
+            f"rto: {human_time(app['rto'])} is held against drills, and a drill starts no release of runtime: systemd "
+            "(leave it out)"
+        )
+        return
     if app.get("rto") and "databases" in app and not here:
         yield (
             f"rto: {human_time(app['rto'])} is held against drills, which bring back databases that run here, and this "
@@ -477,6 +571,19 @@ def ports_once(apps: list[App]) -> Iterator[Found]:
                 first.setdefault(number, who)
 
 
+def users_once(apps: list[App]) -> Iterator[Found]:
+    """No two apps with C(runtime: systemd) have the same user, whose number is a hash of the app's name."""
+    first: dict[str, str] = {}
+    for index, app in enumerate(apps):
+        if app.get("runtime") == "systemd" and app.get("name"):
+            user = users.derived(app["name"])
+            if first.setdefault(user, app["name"]) != app["name"]:
+                yield (
+                    index,
+                    f"name: its user would have the number {user.split(':')[0]}, as '{first[user]}' has (rename it)",
+                )
+
+
 def backups_once(apps: list[App]) -> Iterator[Found]:
     """No two backup jobs, which are named C(<app>-<database>), have the same name."""
     first: dict[str, tuple[int, str]] = {}
@@ -509,6 +616,9 @@ APP_CHECKS: tuple[Callable[[App], Iterator[Problem]], ...] = (
     before_release,
     singleton_routes,
     images,
+    runtimes,
+    source,
+    reachable,
     memory_reservation,
     mounts,
     slot_ports,
@@ -526,6 +636,7 @@ LIST_CHECKS: tuple[Callable[[list[App]], Iterator[Found]], ...] = (
     app_names_once,
     domains_once,
     ports_once,
+    users_once,
     backups_once,
 )
 
@@ -560,11 +671,11 @@ def memory_needed(apps: list[App]) -> tuple[int, int, str | None]:
     steady, extra, costliest = 0, 0, None
     for app in apps:
         running = serving(app)
-        steady += sum(service["memory"] for service in running)
+        steady += sum(service["memory"] or 0 for service in running)
         steady += sum(database["memory"] or 0 for database in app["databases"])
-        once = max((service["memory"] for service in app["services"] if service["run"] == "before_release"), default=0)
+        once = max((item["memory"] or 0 for item in app["services"] if item["run"] == "before_release"), default=0)
         second = (
-            sum(service["memory"] for service in running if not service["singleton"])
+            sum(service["memory"] or 0 for service in running if not service["singleton"])
             if app["strategy"] == "blue_green"
             else 0
         )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import ports
+from . import ports, users
 from .checks import check_apps, check_capacity, check_system
 from .spec import APP, ELSEWHERE, ENGINES, SERVER, Engine, Field, ListOf, MapOf, Scalar, Struct
 from .types import kind, plain, shown, split_image
@@ -18,6 +18,7 @@ App = dict[str, Any]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 VOLUME_MAX_DROP = 50
+CONTAINER_USER = "65532:65532"
 ALWAYS_TMPFS = "/tmp"  # noqa: S108 - inside the container
 
 # What a value becomes that is wrong and has been reported. Structs leave such fields out, lists hold it as None.
@@ -129,10 +130,10 @@ class _Reader:
     def field(self, field: Field, value: object, path: str, silent: bool) -> Any:
         if value is not None:
             return self.read(field.type, value, path)
-        if not field.required:
-            return None if field.default is None else self.read(field.type, field.default, path)
         if silent:
             return _INVALID
+        if not field.required:
+            return None if field.default is None else self.read(field.type, field.default, path)
         meaning = re.sub(r"\b[CV]\(([^)]*)\)", r"\1", field.description).split(". ")[0].rstrip(".")
         example = f" (such as {shown(field.example)})" if isinstance(field.example, (str, int)) else ""
         meaning = meaning if meaning[:2].isupper() else meaning[0].lower() + meaning[1:]
@@ -163,6 +164,8 @@ def _derive(app: App) -> App:
     """Fill in what follows from other fields. What is absent here was wrong; what hangs on it stays absent too."""
     for service in _dicts(app.get("services")):
         _tag_image(service, app.get("release"))
+        if service.get("user", ...) is None and "name" in app:
+            service["user"] = users.derived(app["name"]) if app.get("runtime") == "systemd" else CONTAINER_USER
         if "tmpfs" in service:
             service["tmpfs"] = list(dict.fromkeys([ALWAYS_TMPFS, *filter(None, service["tmpfs"])]))
         if service.get("ports", ...) is None and service.get("port") and "name" in app and "name" in service:
@@ -218,6 +221,8 @@ def _scrub(errors: list[str], apps: Any) -> list[str]:
         held = raw.get("secrets")
         values = [held[key] for key in held] if isinstance(held, Mapping) else []
         databases = raw.get("databases")
+        source = raw.get("source")
+        values += [source.get("deploy_key")] if isinstance(source, Mapping) else []
         values += (
             [item.get("password") for item in databases if isinstance(item, Mapping)]
             if isinstance(databases, (list, tuple))

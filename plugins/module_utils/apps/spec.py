@@ -121,6 +121,7 @@ TAG = Scalar("tag", types.tag)
 URL_PATH = Scalar("path", types.url_path)
 LOOPBACK_PORT = Scalar("loopback port", types.loopback_port, "int")
 HEADER = Scalar("header value", types.header)
+TREE_PATH = Scalar("path in the release", types.tree_path)
 COMMAND = ListOf(Scalar("argument", types.argument), types.command_hint)
 ENV = MapOf(ENV_KEY, Scalar("string", types.env_value))
 SECRETS = MapOf(ENV_KEY, Scalar("secret", types.secret))
@@ -231,6 +232,26 @@ PORTS = Struct(
     ),
 )
 
+STATIC = Struct(
+    "static",
+    shorthand="path",
+    fields=(
+        Field(
+            "path",
+            TREE_PATH,
+            "Directory in the release, as its build leaves it.",
+            required=True,
+            example="frontend/build",
+        ),
+        Field(
+            "fallback",
+            URL_PATH,
+            "File that answers for paths which name no file, so that an app in the browser may have its own.",
+            example="/index.html",
+        ),
+    ),
+)
+
 SERVICE = Struct(
     "service",
     fields=(
@@ -238,24 +259,41 @@ SERVICE = Struct(
         Field(
             "image",
             IMAGE,
-            "Image without a tag: C(:release) is added. One with a tag or digest of its own keeps it.",
-            required=True,
+            "Image without a tag: C(:release) is added. One with a tag or digest of its own keeps it. Required with "
+            "C(runtime: compose).",
             example="registry.example/shop-web",
         ),
         Field(
-            "command", COMMAND, "Command in place of the image's own.", example=["celery", "-A", "app.worker", "worker"]
+            "command",
+            COMMAND,
+            "Command in place of the image's own. With C(runtime: systemd) it is required, and its first word a path "
+            "in the release or a program of the server.",
+            example=["celery", "-A", "app.worker", "worker"],
+        ),
+        Field(
+            "static",
+            STATIC,
+            "Files of the release that nginx serves by itself, in place of a command. For C(runtime: systemd).",
+            example="frontend/build",
         ),
         Field(
             "port",
             Scalar("port", types.port, "int"),
-            "Port inside the container. Only the server's own nginx reaches it.",
+            "Port inside the container. Only the server's own nginx reaches it. With C(runtime: systemd) that it "
+            "listens at all: it is told where by the variables C(HOST) and C(PORT), which differ between slots.",
             example=8000,
         ),
-        Field("memory", SIZE, "Memory limit.", required=True, example="512m"),
+        Field("memory", SIZE, "Memory limit. Required unless it is C(static).", example="512m"),
         Field("memory_reservation", SIZE, "Memory that is kept for it, at most C(memory).", example="256m"),
         Field("cpus", CPUS, "CPU limit. Without it the service may use all.", example=0.5),
         Field("pids", Scalar("number", types.pids, "int"), "Limit of processes and threads.", default=256),
-        Field("user", Scalar("uid:gid", types.user), "Numeric user and group that it runs as.", default="65532:65532"),
+        Field(
+            "user",
+            Scalar("uid:gid", types.user),
+            "Numeric user and group that it runs as.",
+            derived="V(65532:65532); with C(runtime: systemd) the app's own user, C(app-<app>)",
+            example="1000:1000",
+        ),
         Field("read_only", BOOLEAN, "Whether the container's root file system is read-only.", default=True),
         Field(
             "tmpfs",
@@ -433,6 +471,48 @@ HEADERS = Struct(
     ),
 )
 
+SOURCE = Struct(
+    "source",
+    fields=(
+        Field(
+            "repository",
+            Scalar("git URL", types.git_url),
+            "Git repository, of which C(release) is a tag, a branch or a commit. Either this or C(archive).",
+            example="https://git.example/shop.git",
+        ),
+        Field(
+            "deploy_key",
+            Scalar("secret", types.secret),
+            "Private SSH key that may read the repository, from Ansible Vault.",
+        ),
+        Field(
+            "archive",
+            Scalar("archive URL", types.archive_url),
+            "Archive (tar, packed or not) of the release; C({release}) stands for the app's C(release).",
+            example="https://files.example/shop-{release}.tar.gz",
+        ),
+        Field(
+            "checksum",
+            Scalar("checksum", types.checksum),
+            "What the archive has to be.",
+            example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+        Field(
+            "packages",
+            ListOf(Scalar("package", types.package)),
+            "Packages of the distribution that the app needs, to be built or to run.",
+            default=[],
+            example=["python3-venv"],
+        ),
+        Field(
+            "build",
+            Scalar("shell script", types.script),
+            "Shell script that makes the release ready in its own directory, as the app's user, once.",
+            example="python3 -m venv venv && venv/bin/pip install --requirement requirements.txt",
+        ),
+    ),
+)
+
 APP = Struct(
     "app",
     fields=(
@@ -451,10 +531,20 @@ APP = Struct(
             default=[],
             example=["snippetly.example", "www.snippetly.example"],
         ),
-        Field("runtime", choice("compose"), "What runs the services.", default="compose"),
         Field(
-            "release", TAG, "Tag of every service's image that has none of its own.", required=True, example="v1.4.2"
+            "runtime",
+            choice("compose", "systemd"),
+            "What runs the services: V(compose) containers, V(systemd) units of the server, each in a sandbox.",
+            default="compose",
         ),
+        Field(
+            "release",
+            TAG,
+            "Tag of every service's image that has none of its own. With C(runtime: systemd) the version of C(source).",
+            required=True,
+            example="v1.4.2",
+        ),
+        Field("source", SOURCE, "Where releases come from. Required with C(runtime: systemd), which alone has it."),
         Field(
             "strategy",
             choice("blue_green", "recreate"),
@@ -477,7 +567,7 @@ APP = Struct(
             "so one of its databases has to run here.",
             example="30m",
         ),
-        Field("services", ListOf(SERVICE), "Containers of the app.", required=True),
+        Field("services", ListOf(SERVICE), "What the app consists of.", required=True),
         Field(
             "databases",
             ListOf(DATABASE),

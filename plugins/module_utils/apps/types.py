@@ -388,6 +388,64 @@ def file_path(value: object) -> str:
     raise _wrong(value, "an absolute path inside the container", _try(better) if good else None)
 
 
+def tree_path(value: object) -> str:
+    """A path of a directory inside the release, such as ``frontend/build``; ``.`` is the release itself."""
+    value = text(value)
+    if value == "." or (
+        re.fullmatch(r"(?:[A-Za-z0-9._@+-]+/)*[A-Za-z0-9._@+-]+", value) and ".." not in value.split("/")
+    ):
+        return value
+    better = value.strip("/")
+    good = better != value and re.fullmatch(r"(?:[A-Za-z0-9._@+-]+/)*[A-Za-z0-9._@+-]+", better)
+    raise _wrong(value, "a path inside the release", _try(better) if good and ".." not in better.split("/") else None)
+
+
+def git_url(value: object) -> str:
+    """The URL of a git repository: ``https://``, ``ssh://``, ``user@host:path`` or ``file://``; without a password."""
+    value = text(value)
+    if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", value):
+        raise ValueError("holds a password, which would be seen in process lists (use ssh and deploy_key)")
+    if re.fullmatch(
+        r"(?:https|ssh|file)://[A-Za-z0-9@%~_:./+-]+|[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:[A-Za-z0-9%~_./+-]+", value
+    ):
+        return value
+    raise _wrong(value, "a git URL", "such as 'https://git.example/shop.git' or 'git@git.example:shop.git'")
+
+
+def archive_url(value: object) -> str:
+    """The URL of an archive: ``https://`` or ``file://``; without a password."""
+    value = text(value)
+    if re.match(r"[a-z]+://[^/@]*:[^/@]*@", value):
+        raise ValueError("holds a password, which would be seen in process lists")
+    if re.fullmatch(r"(?:https|file)://[A-Za-z0-9@%~_:./+?&={}-]+", value):
+        return value
+    raise _wrong(value, "the URL of an archive", "such as 'https://files.example/shop-{release}.tar.gz'")
+
+
+def checksum(value: object) -> str:
+    """A SHA-256 as ``sha256:`` and 64 hexadecimal digits."""
+    value = text(value)
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
+        raise _wrong(value, "a checksum", "sha256: and 64 hexadecimal digits, as sha256sum prints them")
+    return value
+
+
+def package(value: object) -> str:
+    """The name of a Debian package."""
+    value = text(value)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", value):
+        raise _wrong(value, "the name of a package", "such as 'python3-venv'")
+    return value
+
+
+def script(value: object) -> str:
+    """A shell script; it ends where a command in it fails."""
+    value = plain(value)
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong(value, "a shell script")
+    return value.strip() + "\n"
+
+
 def tag(value: object) -> str:
     """A tag of an image; ``latest`` is refused, since nobody can roll back to what it was."""
     value = text(value)

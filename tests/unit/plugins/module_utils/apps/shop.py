@@ -54,7 +54,12 @@ BLOG: dict[str, Any] = {
 
 def apps(changes: dict[str, Any] | None = None) -> list[Any]:
     """Return shop and blog with changes: ``{"0.services.1.memory": "1 gib", "1.domains": GONE}``; ``+`` appends."""
-    result: Any = [copy.deepcopy(SHOP), copy.deepcopy(BLOG)]
+    return changed([SHOP, BLOG], changes)
+
+
+def changed(original: list[Any], changes: dict[str, Any] | None = None) -> list[Any]:
+    """Return a copy of apps with changes."""
+    result: Any = copy.deepcopy(original)
     for path, value in (changes or {}).items():
         *way, last = path.split(".")
         place = result

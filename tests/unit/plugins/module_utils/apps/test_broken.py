@@ -25,8 +25,8 @@ BROKEN = [
     pytest.param(
         {"1.colour": "red"},
         [
-            "apps[1] 'blog': colour: is not a field of an app (known: name, domains, runtime, release, strategy, rpo, "
-            "rto, services, databases, env, secrets, headers)"
+            "apps[1] 'blog': colour: is not a field of an app (known: name, domains, runtime, release, source, "
+            "strategy, rpo, rto, services, databases, env, secrets, headers)"
         ],
         id="unknown field, far",
     ),
@@ -116,9 +116,9 @@ BROKEN = [
     pytest.param(
         {"1.services.0.7": 1},
         [
-            "apps[1] 'blog': services[0].7: is not a field of a service (known: name, image, command, port, memory, "
-            "memory_reservation, cpus, pids, user, read_only, tmpfs, capabilities, env, secrets, volumes, routes, "
-            "health, metrics, rate_limits, singleton, run, stop_timeout, ports)"
+            "apps[1] 'blog': services[0].7: is not a field of a service (known: name, image, command, static, port, "
+            "memory, memory_reservation, cpus, pids, user, read_only, tmpfs, capabilities, env, secrets, volumes, "
+            "routes, health, metrics, rate_limits, singleton, run, stop_timeout, ports)"
         ],
         id="key that is no string",
     ),
@@ -176,7 +176,7 @@ BROKEN = [
     pytest.param({"1": "blog"}, ["apps[1]: is a string, not a mapping of app fields"], id="app is a string"),
     pytest.param(
         {"0.runtime": "kubernetes"},
-        ["apps[0] 'shop': runtime: 'kubernetes' is not 'compose', the only choice so far"],
+        ["apps[0] 'shop': runtime: 'kubernetes' is not one of compose, systemd"],
         id="runtime to come",
     ),
     pytest.param(
@@ -185,7 +185,7 @@ BROKEN = [
         id="strategy to come",
     ),
     pytest.param(
-        {"1.services": GONE}, ["apps[1] 'blog': services: is missing: containers of the app"], id="services missing"
+        {"1.services": GONE}, ["apps[1] 'blog': services: is missing: what the app consists of"], id="services missing"
     ),
     pytest.param(
         {"1.services": [], "1.domains": []},

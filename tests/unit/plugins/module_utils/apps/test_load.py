@@ -24,6 +24,7 @@ def test_defaults_of_a_service() -> None:
         "domains": ["blog.example"],
         "runtime": "compose",
         "release": "v2",
+        "source": None,
         "strategy": "blue_green",
         "rpo": None,
         "rto": None,
@@ -32,6 +33,7 @@ def test_defaults_of_a_service() -> None:
                 "name": "web",
                 "image": "registry.example/blog:v2",
                 "command": None,
+                "static": None,
                 "port": 80,
                 "memory": 64 * MIB,
                 "memory_reservation": None,
@@ -161,8 +163,9 @@ def test_loading_twice_changes_nothing() -> None:
 
 
 def test_nothing_stands_for_an_absent_field() -> None:
+    held = ("image", "memory", "port", "routes", "health")
     empty = {f"0.services.0.{field.name}": None for field in spec.SERVICE.fields if not field.required}
-    kept = {path: value for path, value in empty.items() if path.split(".")[-1] not in ("port", "routes", "health")}
+    kept = {path: value for path, value in empty.items() if path.split(".")[-1] not in held}
     assert load(apps(kept)) == load(apps())
 
 
