@@ -109,6 +109,7 @@ def build(
         "same_snapshot": source.same_snapshot,
         "note": source.note,
         "content": {"sha256": findings.content, "tool": findings.tool, "tables": findings.tables}
+        **({} if findings.roles is None else {"roles": findings.roles}),
         if findings.content or findings.tables
         else None,
         "verification": {

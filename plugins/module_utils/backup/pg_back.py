@@ -68,22 +68,39 @@ _WORDS = ("TO", "FROM", "ROLE", "GROUP", "AUTHORIZATION", "BY")
 _NO_ROLES = ("GROUP", "PUBLIC", "DEFAULT", "CURRENT_USER", "SESSION_USER")
 
 
-def roles(lines: Iterable[str]) -> list[str]:
-    """The roles that pg_restore's text without data names as owners and in grants, less those that every server has.
+class Roles:
+    """Collects the roles that pg_restore's text names as owners and in grants: ``take`` each of its lines.
 
     Only comments of its own form are believed, for the body of a function may hold anything.
     """
-    found: set[str] = set()
-    section = ""
-    older, old = "", ""
+
+    def __init__(self) -> None:
+        self._found: set[str] = set()
+        self._section = ""
+        self._older, self._old = "", ""
+
+    def take(self, line: str) -> None:
+        """Take the next line, without its end."""
+        if line == "--":
+            if self._older == "--" and (match := _HEADER.fullmatch(self._old)):
+                self._found.add(match["owner"])
+                self._section = match["type"]
+        elif self._section in _GRANTS and line.startswith(_SPEAKS):
+            self._found.update(_named(line))
+        self._older, self._old = self._old, line
+
+    @property
+    def names(self) -> list[str]:
+        """Those found so far, less those that every server has."""
+        return sorted(name for name in self._found if name != "-" and not name.startswith("pg_"))
+
+
+def roles(lines: Iterable[str]) -> list[str]:
+    """The roles that pg_restore's text without data names as owners and in grants, less those that every server has."""
+    found = Roles()
     for line in lines:
-        if (older, line) == ("--", "--") and (match := _HEADER.fullmatch(old)):
-            found.add(match["owner"])
-            section = match["type"]
-        elif section in _GRANTS and line.startswith(_SPEAKS):
-            found.update(_named(line))
-        older, old = old, line
-    return sorted(name for name in found if name != "-" and not name.startswith("pg_"))
+        found.take(line)
+    return found.names
 
 
 def _named(statement: str) -> Iterator[str]:

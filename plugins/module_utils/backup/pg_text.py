@@ -9,6 +9,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.pg_back import Roles
+
 MAX_LINE = 1 << 20
 _END = b"\\.\n"
 _HEADER = re.compile(rb"-- (?:Data for )?Name: .*; Type: TABLE DATA; ")
@@ -66,7 +68,7 @@ class RestoreText:
     """Reads the text piece by piece: ``feed`` all of it, then ``finish``.
 
     ``counts`` then holds the rows of each table with data and ``tables`` a digest of them, in the order in which they
-    were dumped; ``sha256`` is the digest of all the text less its random lines.
+    were dumped; ``sha256`` is the digest of all the text less its random lines, ``roles`` are those that it names.
     A table's data is believed only behind the comment that announces it, so a function body that contains a COPY
     command is not taken for data. No piece of text is kept that is longer than 1 MiB.
     """
@@ -76,6 +78,7 @@ class RestoreText:
         self.tables: dict[str, str] = {}
         self._digest = hashlib.sha256()
         self._rows_digest = hashlib.sha256()
+        self._roles = Roles()
         self._rest = b""
         self._table: str | None = None
         self._announced = 0
@@ -132,6 +135,8 @@ class RestoreText:
         if whole and line.startswith(_RANDOM):
             return end + 1
         self._digest.update(line)
+        if whole:
+            self._roles.take(line[:-1].decode(errors="replace"))
         if whole and _HEADER.match(line):
             self._announced = 8
         elif self._announced:
@@ -149,6 +154,11 @@ class RestoreText:
             raise DecodeError(f"the data of {self._table} has no end")
         self._digest.update(self._rest)
         self._rest = b""
+
+    @property
+    def roles(self) -> list[str]:
+        """The roles that it names as owners and in grants, less those that every server has."""
+        return self._roles.names
 
     @property
     def sha256(self) -> str:

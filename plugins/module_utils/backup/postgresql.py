@@ -238,6 +238,7 @@ class PostgreSQL:
         findings.counts = text.counts
         findings.content = text.sha256
         findings.tables = text.tables
+        findings.roles = text.roles
         return findings
 
     def restore(self, path: Path) -> list[str]:

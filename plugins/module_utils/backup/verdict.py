@@ -45,7 +45,7 @@ class Findings:
     ``counts`` maps a table, collection or key space to its rows, documents or keys, ``volatile`` how many of these may
     vanish by themselves (keys with an expiry). ``content`` is a digest of what the backup decodes to, ``tables`` one of
     the rows or documents of each table or collection, ``tool`` the program that decoded it, ``server`` the version that
-    the backup names. All are None when they could not be had.
+    the backup names, ``roles`` those of the server's users of which it speaks. All are None when they could not be had.
     """
 
     checks: list[Check] = dataclasses.field(default_factory=list)
@@ -55,6 +55,7 @@ class Findings:
     tables: dict[str, str] | None = None
     tool: str | None = None
     server: str | None = None
+    roles: list[str] | None = None
 
 
 def overall(checks: Iterable[Check]) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import WAY_OUT
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.pg_back import AHEAD
 
 END = "END-OF-FILE-5d41402abc4b"
 
@@ -112,6 +113,17 @@ wait_for() {
 }
 """
 
+UNPACK = r"""
+case $file in *.zst) need zstd ;; esac
+unpack() {
+    case $file in
+        *.zst) zstd --quiet --decompress --stdout "$file" ;;
+        *.gz) gzip --decompress --stdout "$file" ;;
+        *) cat "$file" ;;
+    esac
+}
+"""
+
 POSTGRESQL = r"""
 if [ -n "$mine" ]; then
     # Nobody reaches it but by docker exec: it has no network.
@@ -119,27 +131,50 @@ if [ -n "$mine" ]; then
         --env POSTGRES_USER="$user" --env POSTGRES_DB="$database" "$image" >/dev/null
 fi
 wait_for docker exec "$container" pg_isready -q -h 127.0.0.1 -U "$user"
-sql() { docker exec -i "$container" psql -X -q -A -t -v ON_ERROR_STOP=1 -U "$user" "$@"; }
+sql() {
+    docker exec -i --env PGCLIENTENCODING=UTF8 "$container" psql -X -q -w -A -t -v ON_ERROR_STOP=1 -U "$user" "$@"
+}
 if ! sql -d template1 -v name="$database" <<'SQL' | grep -qx 1
 SELECT 1 FROM pg_catalog.pg_database WHERE datname = :'name';
 SQL
 then
     docker exec "$container" createdb -U "$user" -- "$database"
 fi
-docker exec -i "$container" pg_restore --clean --if-exists --exit-on-error --single-transaction \
-    -U "$user" -d "$database" < "$file"
+# No backup has roles. Those that this one names and that are missing here are made, and cannot log in.
+sql -d "$database" > "$work/roles" <<'SQL'
+SELECT pg_catalog.format('CREATE ROLE %I NOLOGIN;', role) FROM pg_catalog.unnest(@ROLES@) AS named (role)
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role) ORDER BY role;
+SQL
+may='SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = current_user'
+if [ -s "$work/roles" ] && [ "$(sql -d "$database" -c "$may")" != t ]; then
+    cat "$work/roles" >&2
+    fail "nothing was restored: $user may not make these roles. Have them made, or name with --user who may"
+fi
+# One transaction, in place of all that is there, also of what came after the backup: it fails as a whole or not at all.
+# pg_restore brings BEGIN and COMMIT, the latter only when it has decoded everything.
+status=0
+{
+    cat <<'SQL'
+@AHEAD@SQL
+    cat "$work/roles"
+    { unpack || echo unpack >> "$work/failed"; } |
+        docker exec -i "$container" pg_restore --clean --if-exists --single-transaction -f - ||
+        echo pg_restore >> "$work/failed"
+} | sql -d "$database" -o /dev/null || status=$?
+if [ -e "$work/failed" ] || [ "$status" -eq 3 ]; then
+    fail "nothing was restored, and nothing has changed"
+fi
+[ "$status" -eq 0 ] || fail "the connection was lost, and nobody knows whether it was restored: look, or run this again"
+if [ -s "$work/roles" ]; then
+    echo "These roles had to be made. They have neither login nor password nor memberships (ALTER ROLE, GRANT):"
+    cat "$work/roles"
+fi
 sql -d "$database" > "$work/differences" <<'SQL'
 @COUNTS@
 SQL
 """
 
 MYSQL = r"""
-unpack() {
-    case $file in
-        *.zst) need zstd; zstd --decompress --stdout "$file" ;;
-        *) gzip --decompress --stdout "$file" ;;
-    esac
-}
 if [ -n "$mine" ]; then
     # Nobody reaches it but by docker exec: it has no network.
     docker run --detach --name "$container" --network none --env MYSQL_ALLOW_EMPTY_PASSWORD=yes \
@@ -152,7 +187,8 @@ client() {
 }
 [ -n "$mine" ] || [ -n "${MYSQL_PWD:-}" ] || fail "put the password of $user into the environment as MYSQL_PWD"
 export MYSQL_PWD="${MYSQL_PWD:-}"
-wait_for client --host=127.0.0.1 --execute 'SELECT 1'
+# While a new one initialises itself it listens on its socket alone; of others root may come by that alone.
+wait_for client ${mine:+--host=127.0.0.1} --execute 'SELECT 1'
 client --execute "CREATE DATABASE IF NOT EXISTS \`$database\`"
 unpack > "$work/dump.sql"
 client --max-allowed-packet=1G "$database" < "$work/dump.sql"
@@ -203,12 +239,6 @@ compare() {
 """
 
 FILES = r"""
-unpack() {
-    case $file in
-        *.zst) need zstd; zstd --decompress --stdout "$file" ;;
-        *) gzip --decompress --stdout "$file" ;;
-    esac
-}
 mkdir -p "$directory"
 unpack | tar --extract --preserve-permissions --file=- --directory="$directory"
 : > "$work/differences"
@@ -224,12 +254,12 @@ echo "@DONE@"
 """
 
 _ENGINES = {
-    "postgresql": CONTAINER + POSTGRESQL,
-    "mysql": CONTAINER + MYSQL,
-    "mariadb": CONTAINER + MYSQL,
+    "postgresql": UNPACK + CONTAINER + POSTGRESQL,
+    "mysql": UNPACK + CONTAINER + MYSQL,
+    "mariadb": UNPACK + CONTAINER + MYSQL,
     "mongodb": CONTAINER + MONGODB,
     "redis": CONTAINER + REDIS,
-    "files": FILES,
+    "files": UNPACK + FILES,
 }
 
 
@@ -245,7 +275,12 @@ def script(
     plain = manifest.get("plain") or {}
     database = next(iter(manifest.get("databases") or []), "")
     usage = " --directory DIRECTORY" if engine == "files" else " [--container NAME] [--database NAME] [--image IMAGE]"
-    needs = [*(["docker"] if engine != "files" else []), *(["age (it is encrypted)"] if plain else [])]
+    packed = str(plain.get("file", file)).endswith(".zst")
+    needs = [
+        *(["docker"] if engine != "files" else []),
+        *(["zstd"] if packed else []),
+        *(["age (it is encrypted)"] if plain else []),
+    ]
     values = {
         "WHAT": f"{file}: {engine}{f' {database}' if database else ''} of {manifest['app']}, {manifest['started']}",
         "NEEDS": "".join(f", {word}" for word in needs),
@@ -261,6 +296,8 @@ def script(
         "NAME": shlex.quote(f"restored-{manifest['app']}-{manifest['database']}-{manifest['set']}"),
         "CONFIGURATION": "".join(_written(name, text) for name, text in sorted((configuration or {}).items())),
         "COUNTS": _counts(engine, manifest),
+        "AHEAD": AHEAD,
+        "ROLES": f"ARRAY[{', '.join(map(_literal, _safe(manifest.get('roles') or [])))}]::text[]",
         "DONE": f"Restored, and all {sum((manifest.get('counts') or {}).values())} are there that were backed up."
         if engine in ("postgresql", "mysql", "mariadb", "redis")
         else "Restored.",
@@ -282,7 +319,7 @@ def _written(name: str, text: str) -> str:
 
 def _counts(engine: str, manifest: Mapping[str, Any]) -> str:
     """What compares the counts, in the engine's own words: it prints nothing when all is there."""
-    counts = manifest.get("counts") or {}
+    counts = {name: manifest["counts"][name] for name in _safe(manifest.get("counts") or {})}
     if engine == "postgresql":
         lines = (
             f"SELECT {_literal(table)}, count(*), 'expected', {count} FROM ONLY {table} HAVING count(*) <> {count};"  # noqa: S608
@@ -302,6 +339,11 @@ def _counts(engine: str, manifest: Mapping[str, Any]) -> str:
             f"compare {key.removeprefix('db')} {count} {count - volatile.get(key, 0)}" for key, count in counts.items()
         )
     return ""
+
+
+def _safe(names: Iterable[str]) -> list[str]:
+    """Names that stay on their line: with another the text that they are in could be ended, and become commands."""
+    return [name for name in names if "\n" not in name]
 
 
 def _literal(text: str) -> str:

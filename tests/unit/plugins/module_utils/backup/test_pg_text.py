@@ -151,3 +151,14 @@ def test_names_of_tables(line: bytes, name: str) -> None:
 def test_no_names_of_tables(line: bytes) -> None:
     with pytest.raises(pg_text.DecodeError):
         pg_text.copied_table(line)
+
+
+def test_the_roles_that_it_names() -> None:
+    """What looks like it in data is not believed."""
+    end = "--\n-- PostgreSQL database dump complete"
+    header = "--\n-- Name: {}; Type: {}; Schema: public; Owner: {}\n--\n\n".format
+    text = TEXT.replace(end, f"{header('TABLE users', 'ACL', 'clerk')}GRANT ALL ON TABLE users TO seer;\n\n{end}")
+    text = text.replace("1\ta\n", f"1\ta\n{header('x', 'TABLE', 'nobody')}")
+    assert text.count("nobody") == text.count("seer") == 1
+    for size in (7, 1 << 20):
+        assert pg_text.read(cut(text.encode(), size)).roles == ["clerk", "postgres", "seer"]

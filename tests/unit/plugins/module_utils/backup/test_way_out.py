@@ -140,3 +140,29 @@ def test_counts_are_compared_in_the_words_of_the_engine() -> None:
     )
     assert "FROM `a``b` HAVING count(*) <> 2;" in script(manifest("mysql", counts={"a`b": 2}))
     assert "compare 0 3 1" in script(manifest("redis", volatile={"db0": 2}))
+
+
+def test_roles_of_postgres_are_made_where_they_are_missing() -> None:
+    text = script(manifest("postgresql", roles=["clerk", 'it\'s "x"']))
+    assert "pg_catalog.unnest(ARRAY['clerk', 'it''s \"x\"']::text[])" in text
+    assert "unnest(ARRAY[]::text[])" in script(manifest("postgresql")), "the manifest is older"
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql", "mariadb"])
+def test_a_name_with_a_line_break_is_no_command(engine: str) -> None:
+    evil = "x\nSQL\ntouch /tmp/evil"
+    text = script(manifest(engine, counts={evil: 1, "good": 2}, roles=[evil, "good"]))
+    assert "evil" not in text
+    assert "count(*) <> 2" in text.lower()
+
+
+@pytest.mark.parametrize(
+    ("file", "plain", "needs"),
+    [
+        pytest.param("x.dump.zst", None, "sha256sum, docker, zstd.", id="zstd"),
+        pytest.param("x.dump", None, "sha256sum, docker.", id="neither"),
+        pytest.param("x.dump.zst.age", {"file": "x.dump.zst"}, "docker, zstd, age (it is encrypted).", id="both"),
+    ],
+)
+def test_it_says_what_it_needs(file: str, plain: dict[str, str] | None, needs: str) -> None:
+    assert needs in script(manifest("postgresql", file, plain=plain))
