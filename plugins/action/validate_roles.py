@@ -33,6 +33,8 @@ class ActionModule(ActionBase):
             checked += len(given)
             found = ArgumentSpecValidator(specification).validate(given, validate_role_argument_spec=True)
             errors += [f"{role}: {message}" for message in found.error_messages]
+            if role == "docker" and remaps(given):
+                errors += [f"docker: {message}" for message in shifted(self._templar.template(variables.get("apps")))]
         if errors:
             raise AnsibleActionFail(explain(errors, variables.get("inventory_hostname", "this host")))
         return result | {"changed": False, "variables": checked}
@@ -45,6 +47,31 @@ class ActionModule(ActionBase):
         )
         options = document["argument_specs"]["main"].get("options", {})
         return {name: {**option, "required": False} for name, option in options.items()}
+
+
+def remaps(given: dict[str, Any]) -> bool:
+    """Whether the role docker is to give containers users of their own on the server (userns-remap)."""
+    options = given.get("docker_daemon_options")
+    direct = options.get("userns-remap") if isinstance(options, dict) else None
+    return bool(direct) or str(given.get("docker_userns_remap", False)).lower() in ("true", "yes", "on", "1")
+
+
+def shifted(apps: Any) -> list[str]:
+    """Return which of the apps keep what no container could read with userns-remap, each with the way out."""
+    found = []
+    for app in apps or []:
+        databases = [item["name"] for item in app.get("databases") or [] if not item.get("external")]
+        volumes = [volume["name"] for item in app.get("services") or [] for volume in item.get("volumes") or []]
+        if kept := [
+            *(f"database {name}" for name in databases),
+            *(f"volume {name}" for name in dict.fromkeys(volumes)),
+        ]:
+            found.append(
+                f"userns-remap moves the owners of all that containers see up by 100,000 or so, and {app['name']} "
+                f"keeps {', '.join(kept)} on this server, which its containers could not read any more. Leave "
+                "docker_userns_remap out, or keep them elsewhere (external databases, object storage)"
+            )
+    return found
 
 
 def explain(errors: list[str], host: str) -> str:

@@ -46,3 +46,40 @@ def test_every_error_of_every_role_at_once() -> None:
     assert told.startswith("3 errors in the variables of web-1; nothing has been changed.")
     for word in ("hardening: ", "nginx: ", "monitoring: ", "'perhaps'", "stricter", "maybe"):
         assert word in told, word
+
+
+KEEPS = {
+    "name": "shop",
+    "services": [{"name": "web", "volumes": [{"name": "uploads", "path": "/u"}]}, {"name": "w"}],
+    "databases": [{"name": "db", "external": None}, {"name": "far", "external": "db.example.net"}],
+}
+STATELESS = {"name": "pages", "services": [{"name": "web"}], "databases": [{"name": "far", "external": {"host": "d"}}]}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({"docker_userns_remap": True}, id="by the role's variable"),
+        pytest.param({"docker_userns_remap": "yes"}, id="as a string"),
+        pytest.param({"docker_daemon_options": {"userns-remap": "default"}}, id="by the engine's own"),
+    ],
+)
+def test_data_that_containers_could_not_read_is_refused(variables: dict[str, Any]) -> None:
+    with pytest.raises(AnsibleActionFail) as failure:
+        run({**variables, "apps": [STATELESS, KEEPS]})
+    told = str(failure.value)
+    assert told.startswith("1 error in the variables of web-1; nothing has been changed.")
+    assert "docker: userns-remap moves the owners" in told
+    assert "shop keeps database db, volume uploads on this server" in told
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({"docker_userns_remap": False, "apps": [KEEPS]}, id="off"),
+        pytest.param({"docker_userns_remap": True, "apps": [STATELESS]}, id="nothing is kept"),
+        pytest.param({"docker_userns_remap": True}, id="no apps"),
+    ],
+)
+def test_users_of_their_own_where_nothing_is_kept(variables: dict[str, Any]) -> None:
+    assert run(variables)["changed"] is False
