@@ -19,7 +19,7 @@ options:
     elements: dict
     required: true
   served:
-    description: By app what served, with its C(release), as M(mainstay.platform.app_recall) returned it.
+    description: By app what served, with its C(release), as from P(mainstay.platform.releases_known#filter).
     type: dict
     required: true
 """
@@ -27,7 +27,7 @@ options:
 EXAMPLES = r"""
 - name: Go on with what served
   ansible.builtin.set_fact:
-    apps: "{{ apps | mainstay.platform.apps_as_served(recalled.served) }}"
+    apps: "{{ apps | mainstay.platform.apps_as_served(known) }}"
   no_log: true
 """
 

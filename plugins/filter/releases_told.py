@@ -18,7 +18,7 @@ options:
     elements: dict
     required: true
   served:
-    description: By app what served, as M(mainstay.platform.app_recall) returned it.
+    description: By app what served, from P(mainstay.platform.releases_known#filter).
     type: dict
     required: true
   key:
@@ -30,7 +30,7 @@ options:
 EXAMPLES = r"""
 - name: Say which releases run
   ansible.builtin.debug:
-    msg: "{{ apps | mainstay.platform.releases_told(recalled.served, '20261121-031500') }}"
+    msg: "{{ apps | mainstay.platform.releases_told(known, '20261121-031500') }}"
 """
 
 RETURN = r"""

@@ -146,7 +146,8 @@ def main() -> None:
         with shared.orderly_end():
             known = configuration(job.app, params["container"], params["image"])
             out = partial(script, user=params["user"], image=known.image, configuration=known.files)
-            made = create(job, ENGINES[job.engine], shared.connector(params), started, way_out=out)
+            connect, kind = shared.connector(params), ENGINES[job.engine]
+            made = create(job, kind, connect, started, way_out=out, served=known.served)
     except BackupError as error:
         module.fail_json(msg=f"backup job '{job.name}': {error}")
     except OSError as error:

@@ -58,6 +58,7 @@ SHOWN = (
     "set",
     "file",
     "databases",
+    "pieces",
     "size",
     "sha256",
     "started",

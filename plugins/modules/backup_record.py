@@ -93,7 +93,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import files, record
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import manifests_in
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import moment, whole_sets
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.restore import BEFORE_RESTORE
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention import Decision
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
@@ -107,7 +107,7 @@ def prune(
     manifests = manifests_in(directory)
     going = [item for item in record.decide(manifests, keep_days, now) if not item.keep]
     if state is not None:
-        sent = record.sent_everywhere(state, {item["set"] for item in manifests})
+        sent = record.sent_everywhere(state, {item["set"] for item in whole_sets(manifests)})
         going = [item for item in going if item.set in sent]
     for item in going if not dry else ():
         record.remove_set(directory, manifests, item.set)

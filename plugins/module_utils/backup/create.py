@@ -170,11 +170,13 @@ def create(
     clock: Callable[[], float] = time.time,
     way_out: Callable[[dict[str, Any]], str] | None = None,
     restoring: bool = False,
+    served: Mapping[str, Any] | None = None,
 ) -> list[Made]:
     """Back up every piece of a job. ``connect`` makes the engine for one database.
 
     ``started`` names the set, for several jobs that are one; it defaults to now. ``way_out`` makes of a manifest the
     script that restores the backup without us. ``restoring``: a restore keeps what is there, half restored or not.
+    ``served`` is the release whose data it is.
 
     Raises BackupError when the job is being worked on already, a restore of the app is not over, there is no room, the
     dump fails or is bad. Nothing is left then that looks like a backup, and older backups are as they were.
@@ -197,11 +199,13 @@ def create(
             started += 1
         earlier = manifests_in(job.directory)
         names = file_names(job, parts, engines[0].suffix, started)
+        shared = {"set": manifests.set_id(started), "pieces": names, **({"served": dict(served)} if served else {})}
         proven = [
-            _piece(job, engine, part, name, started, earlier, clock, stack)
+            _piece(job, engine, part, name, started, earlier, clock, stack, shared)
             for engine, part, name in zip(engines, parts, names, strict=True)
         ]
-        # A set of which a piece is missing must not look like one, so nothing gets its name before all is proven.
+        # A set of which a piece is missing must not look like one, so nothing gets its name before all is proven, and
+        # each manifest names all of them: power may fail between two names.
         for ready in proven:
             _papers(job.directory, ready, way_out)
         for ready in proven:
@@ -227,8 +231,10 @@ def _piece(
     earlier: list[dict[str, Any]],
     clock: Callable[[], float],
     stack: contextlib.ExitStack,
+    shared: Mapping[str, Any],
 ) -> _Ready:
-    """Dump and prove one piece. Its file is gone with the stack, unless it was committed."""
+    """Dump and prove one piece; all have ``shared`` in their manifests. Its file is gone with the stack, unless it was
+    committed."""
     databases = [part] if part else list(job.databases)
     previous = next((item for item in reversed(earlier) if item.get("databases") == databases), None)
     if expected := expected_size(previous, engine):
@@ -266,7 +272,7 @@ def _piece(
         checks.append(change_check(newest_proven(earlier, databases), now, job.max_drop, job.acknowledged))
         manifest = manifests.build(
             identity={
-                "set": manifests.set_id(started),
+                **shared,
                 "job": job.name,
                 "app": job.app,
                 "database": job.database,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
 FORMAT = 1
 # By how many seconds the clocks of a server and of whoever looks may differ.
 CLOCKS = 600
+# How what is wrong with a set begins that lacks some of its backups.
+INCOMPLETE = "incomplete"
 REQUIRED = {
     "format": int,
     "set": str,
@@ -84,7 +86,8 @@ def build(
     plain: dict[str, Any] | None = None,
     compression: str = "",
 ) -> Manifest:
-    """Put a manifest together. ``identity`` holds set, job, app, database, databases and engine.
+    """Put a manifest together. ``identity`` holds set, pieces (the files of all backups of the set), job, app,
+    database, databases and engine, and ``served``, the release that did, where one is known.
 
     ``file``, ``size`` and ``sha256`` are of the file as it lies there; of an encrypted one ``plain`` has those of what
     it decrypts to, and ``encryption`` what crypt.Sealed says.
@@ -106,10 +109,10 @@ def build(
         "tool_version": source.tool_version,
         "counts": counts or {},
         "volatile": findings.volatile or {},
+        **({} if findings.roles is None else {"roles": findings.roles}),
         "same_snapshot": source.same_snapshot,
         "note": source.note,
         "content": {"sha256": findings.content, "tool": findings.tool, "tables": findings.tables}
-        **({} if findings.roles is None else {"roles": findings.roles}),
         if findings.content or findings.tables
         else None,
         "verification": {
@@ -125,6 +128,29 @@ def names(manifest: Mapping[str, Any]) -> list[str]:
     """The files of a backup in the order in which they are stored: the manifest last, for it says that all is there."""
     way_out = [str(manifest["way_out"])] if manifest.get("way_out") else []
     return [str(manifest["file"]), *way_out, str(manifest["file"]) + MANIFEST]
+
+
+def missing(manifests: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The backups that a set lacks, of what its ``manifests`` promise. Those from before pieces were recorded promise
+    none but their own."""
+    manifests = list(manifests)
+    promised = {str(name) for item in manifests for name in item.get("pieces") or []}
+    return sorted(promised - {str(item.get("file")) for item in manifests})
+
+
+def incomplete(manifests: Iterable[Mapping[str, Any]], there: Collection[str] = ()) -> str:
+    """What a set lacks in words, but for what is ``there`` all the same; empty where it has all its pieces."""
+    lost = [name for name in missing(manifests) if name not in there]
+    return f"{INCOMPLETE}: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} not there" if lost else ""
+
+
+def whole_sets(manifests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of the manifests of one job whose sets have all their pieces."""
+    manifests = list(manifests)
+    sets: dict[str, list[Mapping[str, Any]]] = {}
+    for item in manifests:
+        sets.setdefault(item["set"], []).append(item)
+    return [item for item in manifests if not incomplete(sets[item["set"]])]
 
 
 def dump(manifest: Manifest) -> str:

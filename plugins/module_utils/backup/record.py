@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import private_directory, write_atomic
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import names
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import incomplete, names
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.retention import Decision, Kept, Policy, plan
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
 
@@ -36,7 +36,8 @@ def decide(manifests: Sequence[Mapping[str, Any]], keep_days: float, now: float)
     for manifest in manifests:
         sets.setdefault(manifest["set"], []).append(manifest)
     known = [
-        Kept(name, proven=all(part["verification"]["verdict"] == OK for part in parts)) for name, parts in sets.items()
+        Kept(name, not incomplete(parts), all(part["verification"]["verdict"] == OK for part in parts))
+        for name, parts in sets.items()
     ]
     return plan(known, Policy(days=keep_days), now)
 

@@ -38,10 +38,11 @@ class Seen:
 def scrub(directory: Path, level: str, connect: Callable[[Mapping[str, Any]], Engine], now: float) -> Iterator[Seen]:
     """Verify every backup of a directory, oldest name first. ``connect`` gives the engine's tools for a manifest.
 
-    A manifest whose backup is gone is bad, a backup without a manifest not verified. Encrypted ones are compared to
-    the byte; their content is not looked at, since the key is not here.
+    A manifest whose backup is gone is bad, and so is a set that lacks one; a backup without a manifest is not verified.
+    Encrypted ones are compared to the byte; their content is not looked at, since the key is not here.
     """
     known: set[str] = set()
+    sets: dict[tuple[str, str], list[manifests.Manifest]] = {}
     for paper in sorted(directory.glob(f"*{files.MANIFEST}")):
         path = files.backup_of(paper)
         known |= {paper.name, path.name}
@@ -55,7 +56,11 @@ def scrub(directory: Path, level: str, connect: Callable[[Mapping[str, Any]], En
         if not path.exists():
             yield Seen(str(path), BAD, "the manifest is there, the backup is gone", **what)
             continue
+        sets.setdefault((what["job"], what["set"]), []).append(manifest)
         yield _look(path, level, connect, manifest, now, what)
+    for (job, key), parts in sets.items():
+        for name in set(manifests.missing(parts)) - known:
+            yield Seen(str(directory / name), BAD, f"{manifests.INCOMPLETE}: the set {key} should have it", job, key)
     for path in sorted(directory.iterdir()):
         if path.is_file() and path.name not in known and not path.name.startswith(".") and path.suffix != ".sh":
             yield Seen(str(path), NOT_VERIFIED, "it has no manifest", size=path.stat().st_size)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
+from ansible_collections.mainstay.platform.plugins.module_utils.drill import recall
 from ansible_collections.mainstay.platform.plugins.module_utils.release import state as states
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError
@@ -18,10 +20,12 @@ OPEN = ("compose.yml", "slot-blue.yml", "slot-green.yml", "images.yml", "release
 
 @dataclasses.dataclass(frozen=True)
 class Configuration:
-    """``files`` of the app by name; ``image`` of the database with its digest, empty where nobody knows."""
+    """``files`` of the app by name; ``image`` of the database with its digest, empty where nobody knows; ``served``,
+    the release that serves, as recall.told_by gives it."""
 
     files: dict[str, str]
     image: str
+    served: dict[str, Any] | None = None
 
 
 def configuration(
@@ -36,16 +40,16 @@ def configuration(
     found = {}
     folders = {"data": srv / app / "data"}
     try:
-        serving = states.read(app, state)["serving"]
+        served = recall.told_by(states.read(app, state))
     except ReleaseError:
-        serving = None
-    if serving:
-        folders["release"] = srv / app / "releases" / serving["id"]
+        served = None
+    if served:
+        folders["release"] = srv / app / "releases" / served["id"]
     for part, folder in folders.items():
         for name in OPEN:
             if (folder / name).is_file():
                 found[f"{part}/{name}"] = (folder / name).read_text(encoding="utf-8")
-    return Configuration(found, _image(container, image, docker or Docker()))
+    return Configuration(found, _image(container, image, docker or Docker()), served)
 
 
 def _image(container: str | None, image: str | None, docker: Docker) -> str:

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which releases served on a server that is gone, as a backup of its state tells it. The data is theirs: another
-release may find a schema that it does not know."""
+"""Which releases served on a server that is gone, as a backup of its state and the manifests of other backups tell it.
+The data is theirs: another release may find a schema that it does not know."""
 
 from __future__ import annotations
 
@@ -12,12 +12,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from ansible_collections.mainstay.platform.plugins.module_utils.apps.checks import SERVER_JOB
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
 from ansible_collections.mainstay.platform.plugins.module_utils.release import state as states
 
 
+def told_by(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the state of an app tells of what serves: ``{release, id, since, rolled_back}``."""
+    serving = state.get("serving")
+    if not serving:
+        return None
+    return {
+        **{key: serving.get(key, "") for key in ("release", "id", "since")},
+        "rolled_back": state.get("rolled_back"),
+    }
+
+
 def served(archive: IO[bytes], folder: Path = states.FOLDER) -> dict[str, dict[str, Any]]:
-    """What served of each app, ``{release, id, since, rolled_back}``, from a packed state. Raises BackupError."""
+    """What served of each app, as ``told_by`` gives it, from a packed state. Raises BackupError."""
     found = {}
     try:
         with tarfile.open(fileobj=archive, mode="r|") as members:
@@ -25,11 +37,27 @@ def served(archive: IO[bytes], folder: Path = states.FOLDER) -> dict[str, dict[s
                 path = Path("/") / member.name
                 file = members.extractfile(member) if path.parent == folder and path.suffix == ".json" else None
                 state = json.load(file) if file else {}
-                if serving := state.get("serving"):
-                    known = {key: serving.get(key, "") for key in ("release", "id", "since")}
-                    found[path.stem] = {**known, "rolled_back": state.get("rolled_back")}
+                if known := told_by(state):
+                    found[path.stem] = known
     except (tarfile.TarError, ValueError, KeyError) as error:
         raise BackupError(f"the backup of the server's state cannot be read: {error}") from error
+    return found
+
+
+def newest(pieces: Iterable[Mapping[str, Any]], state: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What served last of each app, of all that the backups tell which are brought back: ``state`` is what that of the
+    server's state holds, others say it in their manifests (``served``), as far as they are not from before that.
+
+    ``pieces`` are backups with ``job`` and ``manifest``. Adds which backup told it: ``job``, ``set`` and ``at``.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for piece in pieces:
+        item = piece["manifest"]
+        own = {item["app"]: item["served"]} if item.get("served") else {}
+        origin = {"job": piece["job"], "set": item["set"], "at": item["started"]}
+        for app, known in (state if piece["job"] == SERVER_JOB else own).items():
+            if app not in found or found[app]["at"] <= origin["at"]:
+                found[app] = {**known, **origin}
     return found
 
 
@@ -41,16 +69,17 @@ def as_served(apps: Iterable[Mapping[str, Any]], served: Mapping[str, Mapping[st
 
 
 def told(apps: Iterable[Mapping[str, Any]], served: Mapping[str, Mapping[str, Any]], key: str) -> list[str]:
-    """Which release of each app runs after a recovery, and why. ``apps`` are those of the inventory, ``key`` is the
-    set of the state's backup, empty where there was none or nobody asked."""
-    origin = f"when set {key} of server-state was made"
+    """Which release of each app runs after a recovery, and why. ``apps`` are those of the inventory, ``served`` is from
+    ``newest``, ``key`` is the set of the state's backup, empty where there was none or nobody asked."""
     lines = []
     for app in apps:
         known, wanted = served.get(app["name"]), app["release"]
         if not known:
-            why = f"nothing of it served {origin}" if key else "no backup of the server's state was asked"
+            none = f"nothing of it served when set {key} of {SERVER_JOB} was made"
+            why = none if key else "no backup tells which release served, or none was asked"
             lines.append(f"{app['name']} runs {wanted}, which the inventory names: {why}")
             continue
+        origin = f"when set {known['set']} of {known['job']} was made"
         line = f"{app['name']} runs {known['release']}, which served {origin}"
         bad = known.get("rolled_back")
         if bad:

@@ -153,6 +153,9 @@ def filled(entry: Entry, papers: Sequence[bytes | Exception], sizes: Mapping[str
             wrong.append(f"{short} is the manifest of something else")
         elif there is not None and there != item["size"]:
             wrong.append(f"{item['file']} has {there} bytes, its manifest says {item['size']}")
+    files = {name.rpartition("/")[2] for name in entry.names}
+    if not unread and (lost := manifests.incomplete(good, files)):
+        wrong.append(lost)
     return dataclasses.replace(entry, manifests=tuple(good), problem="; ".join(wrong), unread=unread)
 
 

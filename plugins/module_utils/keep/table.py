@@ -10,7 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils import summary
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import ahead, set_moment
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import (
+    INCOMPLETE,
+    ahead,
+    incomplete,
+    set_moment,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.record import escape
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import OK
 from ansible_collections.mainstay.platform.plugins.module_utils.drill.ledger import remembered
@@ -49,6 +54,9 @@ def pieces(jobs: Iterable[Mapping[str, Any]], sets: Sequence[Mapping[str, Any]] 
     found: dict[tuple[str, str], Piece] = {}
     for job in jobs:
         stores = (job.get("state") or {}).get("stores", {})
+        parts: dict[str, list[Mapping[str, Any]]] = {}
+        for item in job["backups"]:
+            parts.setdefault(item["set"], []).append(item)
         for item in job["backups"]:
             piece = found.setdefault((job["name"], item["set"]), Piece(job["name"], item["set"]))
             piece.app, piece.database = item.get("app") or "", item.get("database") or ""
@@ -57,7 +65,7 @@ def pieces(jobs: Iterable[Mapping[str, Any]], sets: Sequence[Mapping[str, Any]] 
             piece.encrypted = bool(item.get("encryption"))
             piece.level, verdict = item["verification"]["level"], item["verification"]["verdict"]
             piece.verdict = verdict if piece.verdict in ("", OK) else piece.verdict
-            piece.places[SERVER] = ""
+            piece.places[SERVER] = incomplete(parts[item["set"]])
             if sets is None:
                 piece.believed = [name for name, known in stores.items() if item["set"] in known.get("sets", [])]
     for entry in sets or ():
@@ -182,7 +190,7 @@ def drilled(drills: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], st
 
 
 def _row(item: Piece, now: float, rpo: str | None, drill: str | None) -> tuple[str | None, ...]:
-    where = [f"{place} (not whole)" if wrong else place for place, wrong in item.places.items()]
+    where = [f"{place} ({_lack(wrong)})" if wrong else place for place, wrong in item.places.items()]
     where += [f"{name}*" for name in item.believed]
     proof = f"{item.level}: {item.verdict}" if item.verdict else "not whole"
     proof = f"drill: {drill}" if drill else proof
@@ -197,6 +205,10 @@ def _row(item: Piece, now: float, rpo: str | None, drill: str | None) -> tuple[s
         ", ".join(where),
         rpo,
     )
+
+
+def _lack(wrong: str) -> str:
+    return INCOMPLETE if INCOMPLETE in wrong else "not whole"
 
 
 def _troubles(jobs: Iterable[Mapping[str, Any]], now: float) -> list[str]:

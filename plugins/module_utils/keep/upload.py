@@ -16,7 +16,12 @@ from typing import Any
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.catalogue import folder
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import MANIFEST
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import CLOCKS, moment, names
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.manifest import (
+    CLOCKS,
+    moment,
+    names,
+    whole_sets,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.errors import OVERWRITE_REFUSED, BlobError
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.protection import Protection
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.stores import Store, open_store
@@ -41,7 +46,8 @@ class Outcome:
 
 def due(manifests: Sequence[Manifest], known: Mapping[str, Any]) -> list[tuple[Manifest, str]]:
     """The files that a store lacks, each with its manifest, in the order in which they are sent: the newest set first,
-    and the manifests of a set last, for they say that all else is there."""
+    and the manifests of a set last, for they say that all else is there. Of an incomplete set nothing is sent."""
+    manifests = whole_sets(manifests)
     done = set(known.get("files", []))
     found: list[tuple[Manifest, str]] = []
     for key in sorted({item["set"] for item in manifests}, reverse=True):
@@ -57,7 +63,7 @@ def remember(known: Mapping[str, Any], manifests: Sequence[Manifest], now: float
     here = {name for item in manifests for name in names(item)}
     files, tried = ([name for name in known.get(key, []) if name in here] for key in ("files", "tried"))
     lacking = {item["set"] for item in manifests if not set(names(item)) <= set(files)}
-    sets = sorted({item["set"] for item in manifests} - lacking)
+    sets = sorted({item["set"] for item in whole_sets(manifests)} - lacking)
     moments = [moment(item["started"]) for item in manifests if item["set"] in sets]
     newest = max((one for one in [*moments, known.get("newest", 0)] if one <= now + CLOCKS), default=0)
     return {"files": files, "tried": tried, "sets": sets, **({"newest": newest} if newest else {})}

@@ -180,6 +180,35 @@ def test_several_databases_are_one_set(job: Job) -> None:
     assert [item.manifest["databases"] for item in made] == [["shop"], ["it's ü/x"]]
 
 
+def test_power_fails_between_the_names_of_two(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there is proven, and still no set: its manifest names what is missing."""
+    both = dataclasses.replace(job, databases=("a", "b"))
+    with monkeypatch.context() as patch:
+        patch.setattr(files.PartialFile, "discard", lambda self: os.close(self._fd) if self._fd >= 0 else None)
+        # Two manifests, then the first dump.
+        kill_in(patch, Path, "rename", 4)
+        with pytest.raises(Killed):
+            run(both, Server())
+    (left,) = found = subject.manifests_in(job.directory)
+    assert left["pieces"] == ["pg-backup-20261121-020000-a.dump", "pg-backup-20261121-020000-b.dump"]
+    assert manifest.incomplete(found) == "incomplete: pg-backup-20261121-020000-b.dump is not there"
+    assert manifest.whole_sets(found) == []
+    whole = [item.manifest for item in run(both, Server(), START + 60)]
+    assert manifest.whole_sets(subject.manifests_in(job.directory)) == whole
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        pytest.param({"release": "v2", "id": "v2-1", "since": "", "rolled_back": None}, id="a release"),
+        pytest.param(None, id="none"),
+    ],
+)
+def test_the_release_that_serves_is_in_the_manifest(job: Job, served: dict[str, Any] | None) -> None:
+    made = create(job, FakeEngine, connector(Server()), START, clock=lambda: START + 2, served=served)[0]
+    assert manifest.load(files.manifest_of(made.path)).get("served") == served
+
+
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
 @pytest.mark.parametrize("fails", [BackupError, Killed], ids=["fails", "is killed"])
 def test_of_several_databases_none_is_backed_up_when_one_fails(

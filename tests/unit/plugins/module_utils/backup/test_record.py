@@ -46,6 +46,12 @@ def test_a_set_of_which_one_part_is_unproven_is_not_proven() -> None:
     assert going(parts, 7) == [set_id(NOW - 8 * DAY)]
 
 
+def test_a_set_that_lacks_a_part_is_no_last_one() -> None:
+    cut = item(8, file="a", pieces=["a", "b"])
+    assert going([cut, item(20)], 7) == [cut["set"]]
+    assert going([cut, item(8, file="b", pieces=["a", "b"]), item(20)], 7) == [set_id(NOW - 20 * DAY)]
+
+
 def test_the_reason_is_given() -> None:
     assert record.decide([item(1), item(20)], 7, NOW)[0].reason == "20.0 days old, 7 days are kept"
 

@@ -73,6 +73,19 @@ def test_of_what_is_encrypted_the_bytes_are_compared(job: Job) -> None:
     assert [item.verdict for item in look(job, "full")] == ["bad"]
 
 
+def test_a_set_that_lacks_one_is_bad(job: Job) -> None:
+    both = dataclasses.replace(job, databases=("a", "b"))
+    first, second = create(both, FakeEngine, connector(Server()), START, clock=lambda: START)
+    second.path.unlink()
+    assert [(item.path, item.verdict) for item in look(both, "quick")] == [
+        (str(first.path), "ok"), (str(second.path), "bad"),
+    ]  # fmt: skip
+    files.manifest_of(second.path).unlink()
+    lost = look(both, "quick")[-1]
+    assert (lost.path, lost.verdict, lost.set) == (str(second.path), "bad", first.manifest["set"])
+    assert lost.reason == f"incomplete: the set {lost.set} should have it"
+
+
 def test_what_was_begun_is_no_backup(job: Job) -> None:
     create(job, FakeEngine, connector(Server()), START, clock=lambda: START)
     (job.directory / files.partial_name("pg-backup-x.dump")).touch()

@@ -19,6 +19,7 @@ SET = "20261121-031500"
 V2 = {"release": "v2", "id": "v2-1a2b3c4d", "slot": "blue", "images": {}, "since": "2026-11-20T10:00:00Z"}
 BAD = {"id": "v3-00000000", "release": "v3", "at": "2026-11-20T11:00:00Z"}
 SERVED = {"release": "v2", "id": "v2-1a2b3c4d", "since": "2026-11-20T10:00:00Z", "rolled_back": None}
+KNOWN = {**SERVED, "job": "server-state", "set": SET, "at": "2026-11-21T03:15:00Z"}
 
 
 def packed(**files: str) -> io.BytesIO:
@@ -66,6 +67,53 @@ def test_a_state_that_cannot_be_read(archive: io.BytesIO) -> None:
         recall.served(archive)
 
 
+V1 = {"release": "v1", "id": "v1-00000000", "since": "2026-11-19T10:00:00Z", "rolled_back": None}
+
+
+def piece(job: str, started: str, served: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A backup that is brought back; ``started`` is an hour of a day."""
+    manifest = {"app": job.partition("-")[0], "set": f"20261121-{started.replace(':', '')}00"}
+    told = {"served": served} if served else {}
+    return {"job": job, "manifest": {**manifest, "started": f"2026-11-21T{started}:00Z", **told}}
+
+
+def told(known: dict[str, Any], job: str, at: str) -> dict[str, Any]:
+    """What comes of a backup that tells it."""
+    return {**known, "job": job, "set": f"20261121-{at.replace(':', '')}00", "at": f"2026-11-21T{at}:00Z"}
+
+
+STATE_PIECE = piece("server-state", "03:15")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "state", "known"),
+    [
+        pytest.param(
+            [piece("shop-db", "02:00"), STATE_PIECE], {"shop": V1}, told(V1, "server-state", "03:15"),
+            id="manifests from before it was recorded",
+        ),
+        pytest.param(
+            [STATE_PIECE, piece("shop-db", "04:00", SERVED)], {"shop": V1}, told(SERVED, "shop-db", "04:00"),
+            id="deployed after the last backup of the state",
+        ),
+        pytest.param(
+            [piece("shop-db", "02:00", V1), STATE_PIECE], {"shop": SERVED}, told(SERVED, "server-state", "03:15"),
+            id="deployed before it",
+        ),
+        pytest.param(
+            [piece("shop-mq", "02:30", SERVED), piece("shop-db", "02:00", V1)], {}, told(SERVED, "shop-mq", "02:30"),
+            id="no state, the newest of two",
+        ),
+        pytest.param([piece("shop-db", "02:00")], {}, None, id="nothing tells"),
+        pytest.param([piece("blog-db", "02:00", V1)], {}, None, id="only of another app"),
+    ],
+)  # fmt: skip
+def test_the_newest_that_is_told_counts(
+    pieces: list[dict[str, Any]], state: dict[str, Any], known: dict[str, Any] | None
+) -> None:
+    assert recall.newest(pieces, state).get("shop") == known
+
+
 def test_apps_get_the_release_that_served() -> None:
     apps = [{"name": "shop", "release": "v1", "domains": []}, {"name": "blog", "release": "b1"}]
     assert recall.as_served(apps, {"shop": SERVED}) == [{**apps[0], "release": "v2"}, apps[1]]
@@ -77,14 +125,14 @@ def test_apps_get_the_release_that_served() -> None:
     [
         pytest.param(
             "v2",
-            {"shop": SERVED},
+            {"shop": KNOWN},
             SET,
             f"shop runs v2, which served when set {SET} of server-state was made",
             id="same",
         ),
         pytest.param(
             "v1",
-            {"shop": SERVED},
+            {"shop": KNOWN},
             SET,
             f"shop runs v2, which served when set {SET} of server-state was made. "
             "The inventory names v1, and the next run of site.yml releases that",
@@ -92,7 +140,7 @@ def test_apps_get_the_release_that_served() -> None:
         ),
         pytest.param(
             "v3",
-            {"shop": {**SERVED, "rolled_back": BAD}},
+            {"shop": {**KNOWN, "rolled_back": BAD}},
             SET,
             f"shop runs v2, which served when set {SET} of server-state was made;"
             " v3 was rolled back before, and stays left alone",
@@ -109,7 +157,7 @@ def test_apps_get_the_release_that_served() -> None:
             "v1",
             {},
             "",
-            "shop runs v1, which the inventory names: no backup of the server's state was asked",
+            "shop runs v1, which the inventory names: no backup tells which release served, or none was asked",
             id="no state",
         ),
     ],

@@ -68,6 +68,34 @@ def test_what_is_not_whole_is_said_and_not_taken(change: Any, problem: str) -> N
     assert shelf.choose(found, NOW).set == B
 
 
+@pytest.mark.parametrize(
+    ("there", "problem"),
+    [
+        pytest.param(["a", "b"], "", id="all"),
+        pytest.param(["a"], f"incomplete: pg-backup-{C}-b.dump.age is not there", id="one of two"),
+    ],
+)
+def test_a_set_that_lacks_a_piece_is_not_taken(there: list[str], problem: str) -> None:
+    shop = Shop()
+    shelve(shop, B)
+    for part in there:
+        shelve(shop, C, part=part, pieces=[f"pg-backup-{C}-{name}.dump.age" for name in "ab"])
+    found = entries(shop)
+    assert found[-1].problem == problem
+    assert shelf.choose(found, NOW).set == (B if problem else C)
+    if problem:
+        with pytest.raises(ValueError, match=f"{C} is not whole: {problem}"):
+            shelf.choose(found, NOW, C)
+
+
+def test_one_whose_manifest_is_on_its_way_is_there() -> None:
+    shop = Shop()
+    for part in "ab":
+        shelve(shop, C, part=part, pieces=[f"pg-backup-{C}-{name}.dump.age" for name in "ab"])
+    del shop.objects[f"db/pg-backup-{C}-b.dump.age.manifest.json"]
+    assert entries(shop)[0].problem == f"pg-backup-{C}-b.dump.age has no manifest"
+
+
 def test_a_manifest_that_cannot_be_read_hides_no_other() -> None:
     shop = Shop(fails={f"read db/pg-backup-{C}": (1, None)})
     shelve(shop, B)

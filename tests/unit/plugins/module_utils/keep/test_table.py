@@ -36,6 +36,13 @@ def there(key: str, store: str = "near", problem: str = "", **changes: Any) -> d
     return known | changes
 
 
+def cut(job: dict[str, Any]) -> dict[str, Any]:
+    """The job, of whose sets a piece is missing."""
+    for item in job["backups"]:
+        item["pieces"] = [item["file"], "y"]
+    return job
+
+
 def lines(*args: Any, **options: Any) -> list[str]:
     return [" ".join(line.split()) for line in table(*args, **options)]
 
@@ -50,6 +57,10 @@ ROW = "shop 20261121-020000 db 60 min 2.0 KiB 3 full: ok"
         pytest.param(here(), [there(B, "far")], f"{ROW} far held, of 26 h", id="in one store alone"),
         pytest.param(here(B), [there(B, problem="cut")], f"{ROW} server, near (not whole) -", id="not whole there"),
         pytest.param(here(B), [], f"{ROW} server -", id="not stored"),
+        pytest.param(
+            cut(here(B)), [there(B, problem="incomplete: y is not there")],
+            f"{ROW} server (incomplete), near (incomplete) -", id="a piece is missing",
+        ),
         pytest.param(
             here(B, stores={"near": {"sets": [B]}}), None, f"{ROW} server, near* held, of 26 h",
             id="nobody looked into the store",

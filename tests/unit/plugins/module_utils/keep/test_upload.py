@@ -64,6 +64,15 @@ def test_the_newest_first_and_manifests_last(server: Server) -> None:
     assert server.known["newest"] == set_moment(NEW)
 
 
+def test_of_a_set_that_lacks_one_nothing_is_sent(server: Server) -> None:
+    server.backs_up(OLD)
+    server.backs_up(NEW, "a")
+    server.here[-1]["pieces"] = [f"pg-backup-{NEW}-{part}.dump.age" for part in "ab"]
+    done = server.sends(Shop())
+    assert (done.error, done.sent) == ("", [f"pg-backup-{OLD}.dump.age{end}" for end in ("", ".manifest.json")])
+    assert server.known["sets"] == [OLD]
+
+
 def test_the_second_time_nothing_is_sent(server: Server) -> None:
     server.backs_up(NEW)
     shop = Shop()
