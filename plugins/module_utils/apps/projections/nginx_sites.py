@@ -8,6 +8,7 @@ import hashlib
 from typing import Any
 
 from ..checks import owner_of, serving
+from ..ports import SLOTS
 
 USUAL_METRICS = "/metrics"
 HEADER_NAMES = {
@@ -30,12 +31,25 @@ def nginx_sites(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def upstreams(app: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the upstreams of an app: ``[{name: shop_web, service: web, ports: {blue: 20011, green: 20012}}]``."""
+    """Return the upstreams of an app: ``[{name: shop_web, service: web, ports: {blue: 20011, green: 20012}}]``.
+
+    One of static files has, in place of ``ports``, ``roots`` and the ``fallback`` for paths that name no file.
+    """
     return [
-        {"name": _upstream(app, service), "service": service["name"], "ports": dict(service["ports"])}
+        {"name": _upstream(app, service), "service": service["name"], **_places(app, service)}
         for service in serving(app)
         if service["routes"] or service["metrics"]
     ]
+
+
+def _places(app: dict[str, Any], service: dict[str, Any]) -> dict[str, Any]:
+    """Where each slot answers: the engine keeps ``slots/<slot>`` a link to the slot's release."""
+    static = service["static"]
+    if not static:
+        return {"ports": dict(service["ports"])}
+    below = "" if static["path"] == "." else f"/{static['path']}"
+    roots = {slot: f"/srv/{app['name']}/slots/{slot}/tree{below}" for slot in SLOTS}
+    return {"roots": roots, "fallback": static["fallback"]}
 
 
 def _upstream(app: dict[str, Any], service: dict[str, Any]) -> str:

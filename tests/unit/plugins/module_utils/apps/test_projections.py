@@ -19,6 +19,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections
 from ansible_collections.mainstay.platform.plugins.module_utils.apps.projections.nginx_sites import nginx_sites
 
 from tests.unit.plugins.module_utils.apps.shop import PASSWORD, apps
+from tests.unit.plugins.module_utils.apps.test_systemd import club
 
 PORTS = {"0.services.0.ports": {"blue": 20001, "green": 20002}, "0.services.1.ports": {"blue": 20003, "green": 20004}}
 
@@ -33,7 +34,13 @@ STATE = {
     "max_drop": 50,
     "file_prefix": "state-backup",
     "paths": ["/etc/letsencrypt", "/etc/nginx", "/srv", "/var/lib/mainstay"],
-    "exclude": ["/var/lib/mainstay/backups/*.lock", "/var/lib/mainstay/drill/*", "/var/lib/mainstay/tmp/*"],
+    "exclude": [
+        "/srv/*/builds/*",
+        "/srv/*/root/*",
+        "/var/lib/mainstay/backups/*.lock",
+        "/var/lib/mainstay/drill/*",
+        "/var/lib/mainstay/tmp/*",
+    ],
 }
 
 
@@ -127,6 +134,29 @@ def test_an_app_without_domains_keeps_its_metrics() -> None:
     assert (got["domains"], got["routes"], got["private"]) == ([], [], [])
     assert [upstream["name"] for upstream in got["upstreams"]] == ["shop_api"]
     assert [item["location"] for item in got["metrics"]] == ["/shop/api"]
+
+
+@pytest.mark.parametrize(
+    ("static", "below", "fallback"),
+    [
+        pytest.param("frontend/build", "/frontend/build", None, id="a directory of the release"),
+        pytest.param({"path": "build", "fallback": "/index.html"}, "/build", "/index.html", id="with a fallback"),
+        pytest.param(".", "", None, id="the release itself"),
+    ],
+)
+def test_static_files_are_where_the_slots_lead(static: Any, below: str, fallback: str | None) -> None:
+    [got] = nginx_sites(load(club({"services.0.static": static, "services.1.ports": {"blue": 20001, "green": 20002}})))
+    assert got["upstreams"] == [
+        {
+            "name": "club_frontend",
+            "service": "frontend",
+            "roots": {"blue": f"/srv/club/slots/blue/tree{below}", "green": f"/srv/club/slots/green/tree{below}"},
+            "fallback": fallback,
+        },
+        {"name": "club_backend", "service": "backend", "ports": {"blue": 20001, "green": 20002}},
+    ]
+    assert got["routes"] == [{"path": "/api/", "upstream": "club_backend"}, {"path": "/", "upstream": "club_frontend"}]
+    assert got["metrics"] == []
 
 
 def test_an_app_that_nothing_reaches_has_no_site() -> None:
