@@ -83,6 +83,9 @@ class Engine(Protocol):
     def estimate(self) -> int | None:
         """About how many bytes a dump will take at most, where the server can say."""
 
+    def version(self) -> str:
+        """What the server says that it is: ``17.6 (Debian 17.6-1)``; empty where there is none. Raises ToolError."""
+
     def dump(self, write: Sink) -> Source:
         """Hand a consistent dump to ``write``, piece by piece. Raises ToolError."""
 

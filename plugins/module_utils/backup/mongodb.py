@@ -109,9 +109,16 @@ class MongoDB:
 
     def counts(self) -> dict[str, int]:
         """Documents per collection, by dumping everything into a counter: no other tool is sure to be there."""
+        return self._live().counts
+
+    def version(self) -> str:
+        """What mongodump has heard from the server, by dumping everything: it tells of it nowhere else."""
+        return str(self._live().header.get("server_version", ""))
+
+    def _live(self) -> mongo_archive.Archive:
         with self._running("mongodump", self._dump_command()) as tool:
             try:
-                return mongo_archive.read(chunks(tool.stdout)).counts
+                return mongo_archive.read(chunks(tool.stdout))
             except mongo_archive.ArchiveError as error:
                 tool.process.wait(timeout=60)
                 said = tool.errors().strip() or str(error)

@@ -190,6 +190,11 @@ class MySQL:
         with self._session() as session:
             return int(session.ask(SIZE.format(database=self._name()))[0])
 
+    def version(self) -> str:
+        """What it says of itself."""
+        with self._session() as session:
+            return session.ask("SELECT VERSION();")[0]
+
     def dump(self, write: Sink) -> Source:
         """Dump one snapshot, and count its rows in another that began while nobody could write."""
         program, version = self._program(self._dump_tools)

@@ -132,6 +132,10 @@ class Redis:
         """Keys per database; keys that have expired but are not swept yet count."""
         return parse_keyspace(self._ask("INFO", "keyspace"))
 
+    def version(self) -> str:
+        """What it says of itself."""
+        return self._info("server")["redis_version"]
+
     def dump(self, write: Sink) -> Source:
         """Have the server write a snapshot, wait for it, and read it."""
         with self._session() as (ask, version):

@@ -205,6 +205,10 @@ class Files:
         counts = self.counts()
         return sum(count + BLOCK * 3 * (key.endswith(FILES) * count) for key, count in counts.items())
 
+    def version(self) -> str:
+        """There is no server."""
+        return ""
+
     def dump(self, write: Sink) -> Source:
         """Pack all paths, and count before and behind it: files are no database and may change meanwhile."""
         there = self._there()

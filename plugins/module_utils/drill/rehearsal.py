@@ -36,6 +36,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict i
     shorten,
 )
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verify import verify
+from ansible_collections.mainstay.platform.plugins.module_utils.drill import versions
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker, Project
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check as Question
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Gate
@@ -183,6 +184,9 @@ class Rehearsal:
         engines = []
         with self._step("restore"):
             for job in jobs:
+                found = [manifests.load(files.manifest_of(Path(name))) for name in job["paths"]]
+                if lost := manifests.incomplete(found):
+                    raise BackupError(f"{job['name']}: set {found[0]['set']} is {lost}")
                 if job["database"] in self._wanted["elsewhere"]:
                     reason = "not restored: it is managed elsewhere, and nothing of it is here"
                     self.outcome.checks.append(Check(f"{job['name']}: restored", NOT_VERIFIED, reason))
@@ -249,6 +253,12 @@ class Rehearsal:
             manifest = manifests.load(files.manifest_of(path))
             database = "" if kind.whole_server else next(iter(manifest.get("databases") or job["databases"]), "")
             self.outcome.sets[job["name"]] = manifest["set"]
+            found_here = versions.check(
+                job["name"], job["engine"], str(manifest.get("server_version") or ""), connect(database).version()
+            )
+            self.outcome.checks.append(found_here)
+            if found_here.verdict == BAD:
+                raise BackupError(f"{found_here.name}: {found_here.reason}")
             described = Job(
                 job["name"], self._app, job["database"], job["engine"], (database,), self._folder, "drill", self._folder
             )

@@ -37,6 +37,7 @@ class Server:
     loses_on_restore: bool = False
     unreadable: bool = False
     dumps: int = 0
+    version: str = "1"
 
 
 class FakeEngine:
@@ -52,6 +53,9 @@ class FakeEngine:
     def estimate(self) -> int | None:
         return self.server.size
 
+    def version(self) -> str:
+        return self.server.version
+
     def dump(self, write: Sink) -> Source:
         self.server.dumps += 1
         if self.server.unreadable:
@@ -63,7 +67,7 @@ class FakeEngine:
         if self.server.rots:
             write(b"garbage")
         return Source(
-            server_version="1",
+            server_version=self.server.version,
             tool_version="dumper 1",
             counts=self.server.before if self.server.before is not None else dict(self.server.data),
             same_snapshot=self.server.same_snapshot,

@@ -168,6 +168,7 @@ def test_a_drill_that_passes(shop: Shop) -> None:
     assert list(done.sets) == ["shop-db"]
     assert [check.name for check in done.checks] == [
         "shop-db: restored",
+        "shop-db: server",
         "shop-db: counts",
         "shop-db: contents",
         "release",
@@ -187,6 +188,36 @@ def test_a_manifest_that_promises_more_fails(shop: Shop) -> None:
 
 
 def test_a_backup_that_does_not_restore_fails(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("here", "verdict", "reason"),
+    [
+        pytest.param("1", "ok", "", id="the same"),
+        pytest.param("1.1", "ok", "", id="newer"),
+        pytest.param(
+            "2.0", "bad", "shop-db: server: 2.0, the backup was made on 1: another major version", id="another"
+        ),
+        pytest.param("?", "ok", "", id="nobody knows"),
+    ],
+)
+def test_the_server_is_one_like_that_of_the_backup(shop: Shop, here: str, verdict: str, reason: str) -> None:
+    shop.server.version = here
+    done = shop.drill()
+    assert done.verdict == verdict
+    assert done.reason.startswith(reason)
+    assert shop.server.data == ({} if reason else {"t.a": 3, "t.b": 2}), "nothing is restored into another one"
+    assert gone(shop)
+
+
+def test_a_set_that_lacks_a_piece_is_not_drilled(shop: Shop) -> None:
+    manifest = manifests.load(files.manifest_of(shop.made.path))
+    manifest["pieces"].append("pg-backup-other.dump")
+    files.manifest_of(shop.made.path).write_text(manifests.dump(manifest))
+    done = shop.drill()
+    assert done.verdict == "bad"
+    assert done.reason == f"shop-db: set {manifest['set']} is incomplete: pg-backup-other.dump is not there"
+    assert gone(shop)
+
+
     shop.server.refuses_restore = True
     assert shop.drill().verdict == "bad"
     assert gone(shop)
@@ -233,6 +264,7 @@ def test_of_a_database_elsewhere_nothing_is_restored_and_of_the_others_all_is(sh
     assert [(check.name, check.verdict) for check in done.checks] == [
         ("shop-managed: restored", "not_verified"),
         ("shop-db: restored", "ok"),
+        ("shop-db: server", "ok"),
         ("shop-db: counts", "ok"),
         ("shop-db: contents", "not_verified"),
         ("release", "not_verified"),
