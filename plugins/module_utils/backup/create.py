@@ -41,7 +41,7 @@ class Job:
 
     With ``recipients``, public keys of age, it is encrypted to them. A backup that has ``max_drop`` percent less than
     the proven one before it is bad, unless that was ``acknowledged``. With ``patience``, in seconds, a job waits for
-    others to end; without it runs beside them.
+    others to end; without it runs beside them. ``scratch`` is where Ansible's runs here have their temporary files.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Job:
     max_drop: int = 100
     acknowledged: bool = False
     patience: float | None = None
+    scratch: Path | None = None
 
     @property
     def lock(self) -> Path:
@@ -192,6 +193,8 @@ def create(
         files.private_directory(job.directory)
         for path in files.leftovers(job.directory):
             path.unlink()
+        if job.scratch:
+            files.sweep(job.scratch, clock())
         started = clock() if started is None else started
         parts = pieces(job, kind)
         engines = [connect(part) for part in parts]

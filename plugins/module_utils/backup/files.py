@@ -10,6 +10,8 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,10 @@ MANIFEST = ".manifest.json"
 WAY_OUT = ".restore.sh"
 CHUNK = 1 << 20
 POLL = 0.5
+# No run may take as long (TimeoutStartSec of its unit).
+STALE = 12 * 3600
+# Ansible's folders for one run: those of the controller and of a connection name the process that has made them.
+_SCRATCH = re.compile(r"ansible-(?:local-(?P<here>\d+)[a-z0-9_]{8}|tmp-[\d.]+-(?P<there>\d+)-\d+|moduletmp-.+)")
 
 
 def partial_name(name: str) -> str:
@@ -157,6 +163,32 @@ def leftovers(directory: Path) -> list[Path]:
     papers = [path for end in (MANIFEST, WAY_OUT) for path in directory.glob(f"*{end}")]
     orphans = [path for path in papers if not backup_of(path).exists()]
     return sorted([*directory.glob(f".*{PARTIAL}"), *orphans])
+
+
+def stale(scratch: Path, now: float, processes: Path = Path("/proc")) -> list[Path]:
+    """What runs that were killed have left in Ansible's folder for temporary files: nobody has touched it for longer
+    than a run may take, and who made it is gone. Everything else there is somebody else's."""
+    found = []
+    for path in sorted(scratch.iterdir()) if scratch.is_dir() else []:
+        name = _SCRATCH.fullmatch(path.name)
+        with contextlib.suppress(FileNotFoundError):
+            if name and now - path.lstat().st_mtime > STALE and not _runs(name["here"] or name["there"], processes):
+                found.append(path)
+    return found
+
+
+def _runs(process: str | None, processes: Path) -> bool:
+    """Whether a process is still Ansible's: its number may be another's by now."""
+    try:
+        return process is not None and b"ansible" in (processes / process / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def sweep(scratch: Path, now: float) -> None:
+    """Remove what is stale there. Whatever cannot be removed stays: it must not hinder a backup."""
+    for path in stale(scratch, now):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def manifest_of(path: Path) -> Path:

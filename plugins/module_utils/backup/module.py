@@ -23,6 +23,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.place imp
 
 ROOT = Path("/var/backups/mainstay")
 STATE = Path("/var/lib/mainstay/backups")
+# As roles/runtime says it in ansible.cfg.
+SCRATCH = Path("/var/lib/mainstay/tmp")
 PREFIXES = {
     "postgresql": "pg-backup",
     "mysql": "mysql-backup",
@@ -82,6 +84,7 @@ def job(params: Mapping[str, Any]) -> Job:
         max_drop=params.get("max_drop", 100),
         acknowledged=params.get("acknowledge", False),
         patience=params.get("patience"),
+        scratch=SCRATCH,
     )
 
 

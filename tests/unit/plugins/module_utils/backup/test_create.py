@@ -347,3 +347,41 @@ def test_the_same_job_is_refused_at_once(job: Job) -> None:
         with pytest.raises(BackupError, match="backup job 'j' is being worked on already, by backup job 'other'"):
             run(dataclasses.replace(job, patience=30), Server())
         holder.kill()
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "gone"),
+    [
+        pytest.param("ansible-local-{dead}ab_9x0z1", 13, True, id="of a run that is gone"),
+        pytest.param("ansible-local-{dead}12345678", 13, True, id="whose name ends in digits"),
+        pytest.param("ansible-tmp-1795226400.12-{dead}-42", 13, True, id="of its connection"),
+        pytest.param("ansible-moduletmp-1795226400.12-x_1", 13, True, id="of its module"),
+        pytest.param("ansible-local-{dead}ab_9x0z1", 11, False, id="too young: its module may go on without it"),
+        pytest.param("ansible-local-{alive}ab_9x0z1", 13, False, id="of a run that goes on"),
+        pytest.param("ansible-local-{reused}ab_9x0z1", 13, True, id="of a number that is another's by now"),
+        pytest.param("something-else", 13, False, id="of nobody we know"),
+    ],
+)
+def test_what_killed_runs_have_left_goes(tmp_path: Path, name: str, hours: int, gone: bool) -> None:
+    processes, scratch = tmp_path / "proc", tmp_path / "tmp"
+    for number, command in (("7", b"python\0/venv/bin/ansible-playbook\0"), ("8", b"sleep\0")):
+        (processes / number).mkdir(parents=True)
+        (processes / number / "cmdline").write_bytes(command)
+    path = scratch / name.format(dead=9, alive=7, reused=8)
+    (path / "source").mkdir(parents=True)
+    os.utime(path, (START - hours * 3600,) * 2)
+    assert files.stale(scratch, START, processes) == ([path] if gone else [])
+
+
+def test_the_next_run_sweeps_under_its_lock(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "tmp"
+    left = scratch / "ansible-local-99999999abcdefgh"
+    (left / "source").mkdir(parents=True)
+    os.utime(left, (START - 86400,) * 2)
+    swept = dataclasses.replace(job, scratch=scratch)
+    with files.lock(job.lock, "another"), pytest.raises(BackupError, match="is being worked on already"):
+        run(swept, Server())
+    assert left.exists()
+    run(swept, Server())
+    assert list(scratch.iterdir()) == []
+    run(dataclasses.replace(job, scratch=tmp_path / "none"), Server(), START + 60)
