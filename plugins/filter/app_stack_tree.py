@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: app_stack_tree
-short_description: Files, orders and secrets of Compose projects
+short_description: Files, orders and secrets of what runs apps
 version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
@@ -31,7 +31,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Files, directories, orders and secrets.
+  description: Files, directories, orders, secrets and packages.
   type: dict
   contains:
     files:
@@ -46,6 +46,10 @@ _value:
       description: Orders for M(mainstay.platform.app_release).
       type: list
       elements: dict
+    packages:
+      description: Packages of the distribution that releases are fetched, built and run with.
+      type: list
+      elements: str
     secrets:
       description: Of each app the content of its files with secrets, by path, for M(mainstay.platform.app_rotate).
       type: dict
@@ -59,7 +63,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.layout i
 
 
 def app_stack_tree(projects: Any) -> dict[str, Any]:
-    """Return files, directories, orders and secrets of ``projects``."""
+    """Return files, directories, orders, secrets and packages of ``projects``."""
     try:
         return tree(projects)
     except (KeyError, TypeError) as error:

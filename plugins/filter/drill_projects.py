@@ -38,6 +38,7 @@ _value:
     project: {description: Name of the Compose project., type: str, sample: mainstay-drill-shop}
     databases: {description: The databases and how long they may take to be well., type: list, elements: dict}
     elsewhere: {description: Databases that are managed elsewhere., type: list, elements: str}
+    unstarted: {description: Why the app itself is not started; empty where it is., type: str}
     migrations: {description: Services that run once before the others., type: list, elements: str}
     health: {description: How to tell that each service is well., type: list, elements: dict}
     images: {description: The image of each service and database., type: dict}

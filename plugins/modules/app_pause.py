@@ -52,13 +52,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 containers:
-  description: The containers that were stopped or started.
+  description: The containers and units that were stopped or started.
   returned: success
   type: list
   elements: str
 """
-
-import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import module as shared
@@ -91,10 +89,6 @@ def main() -> None:
             unfinished.release(shared.STATE, params["app"])
     except BackupError as error:
         module.fail_json(msg=f"app '{params['app']}' stays stopped: {error}")
-    if shutil.which("docker") is None:
-        if stopped := pause.remembered():
-            module.fail_json(msg=f"app '{params['app']}': docker is gone, and {', '.join(stopped)} had been stopped")
-        module.exit_json(changed=False, containers=[], msg="there is no Docker here, so nothing runs in containers")
     try:
         if params["state"] == "paused":
             names = pause.running()

@@ -158,7 +158,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release import s
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker
 from ansible_collections.mainstay.platform.plugins.module_utils.release.engine import SLOTS, Engine, Options
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError
-from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import other, plan, plan_rollback
+from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import other, plan_rollback
 
 
 def weights(slot: str | None) -> dict[str, int] | None:
@@ -184,10 +184,7 @@ class Steps:
         pending, notices, before, after = [], [], [], []
         for order in self.params["orders"]:
             engine = self.engine(order["app"])
-            if self.docker.program or not self.module.check_mode:
-                todo = engine.plan(order)
-            else:
-                todo = plan(order, engine.state, [], self.params["force"])
+            todo = engine.plan(order)
             if self.params["apps"] and order["app"] not in self.params["apps"]:
                 continue
             if todo.hold:
@@ -234,12 +231,7 @@ class Steps:
             if not order["data"] or (self.params["apps"] and order["app"] not in self.params["apps"]):
                 continue
             engine = self.engine(order["app"])
-            if not self.module.check_mode:
-                done = engine.databases(order)
-            elif self.docker.program:
-                done = engine.plan(order).data
-            else:
-                done = plan(order, engine.state, []).data
+            done = engine.plan(order).data if self.module.check_mode else engine.databases(order)
             lines += [f"{order['app']}: {why}" for why in done]
         return {"changed": bool(lines), "msg": "; ".join(lines), "diff": {"before": "", "after": _lines(lines)}}
 

@@ -70,12 +70,14 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release import s
 from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Docker
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError
 from ansible_collections.mainstay.platform.plugins.module_utils.release.plan import amiss, projects
+from ansible_collections.mainstay.platform.plugins.module_utils.release.runner import Runner, Services
+from ansible_collections.mainstay.platform.plugins.module_utils.release.units import Units
 
 
-def info(app: str, docker: Docker) -> dict[str, Any]:
+def info(app: str, services: Services) -> dict[str, Any]:
     """Return what is known of one app."""
     state = states.read(app)
-    containers = docker.containers(*projects(app)) if docker.program else []
+    containers = services.containers(*projects(app))
     shown = ("name", "service", "image", "status", "restarts")
     return {
         "app": app,
@@ -92,7 +94,7 @@ def main() -> None:
         argument_spec={"apps": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
     )
     try:
-        apps = [info(app, Docker()) for app in module.params["apps"] or states.known()]
+        apps = [info(app, Runner(Docker(), Units())) for app in module.params["apps"] or states.known()]
     except ReleaseError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, apps=apps)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.files import private_directory, write_atomic
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import BackupError
+from ansible_collections.mainstay.platform.plugins.module_utils.release.units import Units
 
 SLOTS = ("blue", "green")
 POLL = 0.5
@@ -19,20 +21,25 @@ UP = ("running", "running healthy")
 
 
 class Pause:
-    """The services of one app: every container of its slots, none of its databases."""
+    """The services of one app: every container and unit of its slots, none of its databases."""
 
-    def __init__(self, app: str, state: Path) -> None:
-        self._app = app
+    def __init__(self, app: str, state: Path, units: Units | None = None) -> None:
+        self._app, self._units = app, units or Units()
+        self._docker = shutil.which("docker") is not None
         self._memory = state / f"{app}.paused"
         self._host = Place()
 
     def running(self) -> list[str]:
         """The services that run now."""
-        return self._services()
+        return sorted([*self._services(), *(name for name, state in self._of_units().items() if state != "exited")])
+
+    def _of_units(self) -> dict[str, str]:
+        found = self._units.containers(*(f"{self._app}-{slot}" for slot in SLOTS))
+        return {unit.name: unit.status for unit in found}
 
     def _services(self, *options: str) -> list[str]:
         names: set[str] = set()
-        for slot in SLOTS:
+        for slot in SLOTS if self._docker else ():
             project = f"label=com.docker.compose.project={self._app}-{slot}"
             out = self._host.run(["docker", "ps", "--filter", project, "--format", "{{.Names}}", *options], timeout=60)
             names |= set(out.split())
@@ -51,7 +58,16 @@ class Pause:
             return
         private_directory(self._memory.parent)
         write_atomic(self._memory, json.dumps(sorted({*names, *self.remembered()})))
-        self._host.run(["docker", "stop", *names], timeout=600)
+        self._tell("stop", names)
+
+    def _tell(self, verb: str, names: list[str]) -> None:
+        units = [name for name in names if Units.is_unit(name)]
+        containers = [name for name in names if name not in units]
+        if containers and not self._docker:
+            raise BackupError(f"docker is gone, and {', '.join(containers)} had been stopped")
+        for program, some in (("docker", containers), ("systemctl", units)):
+            if some:
+                self._host.run([program, verb, *some], timeout=600)
 
     def start(self, names: list[str], timeout: float) -> None:
         """Start these services and wait until they are up, and healthy where they say so.
@@ -60,12 +76,12 @@ class Pause:
         """
         if not names:
             return
-        there = self._services("--all")
+        there = [*self._services("--all"), *self._of_units()] if self._docker else names
         names = [name for name in names if name in there]
         if not names:
             self._memory.unlink(missing_ok=True)
             return
-        self._host.run(["docker", "start", *names], timeout=600)
+        self._tell("start", names)
         deadline = time.monotonic() + timeout
         while waiting := {name: state for name, state in self._states(names).items() if state not in UP}:
             if time.monotonic() > deadline:
@@ -75,6 +91,11 @@ class Pause:
         self._memory.unlink()
 
     def _states(self, names: list[str]) -> dict[str, str]:
+        units = {name: state for name, state in self._of_units().items() if name in names}
+        containers = [name for name in names if name not in units]
+        return {**units, **(self._of_containers(containers) if containers else {})}
+
+    def _of_containers(self, names: list[str]) -> dict[str, str]:
         form = "{{.Name}}\t{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}"
         out = self._host.run(["docker", "inspect", "--format", form, *names], timeout=60)
         pairs = (line.lstrip("/").split("\t") for line in out.splitlines())

@@ -199,8 +199,8 @@ class Rehearsal:
                 self._compare(job, database, manifest)
         if bad := [f"{check.name}: {check.reason}" for check in self.outcome.checks if check.verdict == BAD]:
             raise BackupError("; ".join(bad))
-        if self._wanted["elsewhere"]:
-            reason = f"the app was not started: {', '.join(self._wanted['elsewhere'])} is managed elsewhere"
+        if self._wanted["unstarted"]:
+            reason = f"the app was not started: {self._wanted['unstarted']}"
             self.outcome.checks.append(Check("release", NOT_VERIFIED, reason))
             return
         with self._step("release"):
@@ -293,11 +293,14 @@ class Rehearsal:
     def _unpack(self, job: Mapping[str, Any], path: Path, root: str, entries: int) -> Check:
         """Unpack a volume inside a container, for its files belong to the users of other containers."""
         services = [item["service"] for item in self._wanted["health"]] + list(self._wanted["migrations"])
-        done = self._docker.compose(self._project, "create", "--no-build", "--pull", "never", *services)
-        if done.returncode:
-            raise ReleaseError(f"volumes cannot be made: {'; '.join(excerpt(done.stderr, self._secrets, lines=3))}")
-        image = self._wanted["images"][self._wanted["databases"][0]["service"]]
         volume = f"{self._project.name}_volume-{job['database']}"
+        if services:
+            done = self._docker.compose(self._project, "create", "--no-build", "--pull", "never", *services)
+            if done.returncode:
+                raise ReleaseError(f"volumes cannot be made: {'; '.join(excerpt(done.stderr, self._secrets, lines=3))}")
+        else:
+            self._docker.must("volume", "create", "--label", f"{LABEL}={self._project.name}", volume)
+        image = self._wanted["images"][self._wanted["databases"][0]["service"]]
         command = ["docker", "run", "--rm", "--interactive", "--network=none", "--user=0:0", "--entrypoint=",
                    f"--volume={volume}:{root}", image, "sh", "-c", UNPACK, "sh", root.strip("/"), root]  # fmt: skip
         name = f"{job['name']}: restored"

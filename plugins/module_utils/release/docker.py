@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The few words of the Docker command line that releases need."""
+"""The few words of the Docker command line that releases need. ``Docker`` is a ``Services`` (``runner.py``)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _PROJECT, _SERVICE, _ONEOFF = (f"com.docker.compose.{label}" for label in ("proj
 
 @dataclass(frozen=True)
 class Container:
-    """What matters of ``docker inspect``: ``image`` it was created from, ``check`` is its health command."""
+    """A container, as ``docker inspect`` tells, or a unit.
+
+    ``image`` is what it was created from, ``check`` its health command.
+    """
 
     name: str
     project: str
@@ -67,11 +70,11 @@ def _check(test: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Project:
-    """A Compose project: ``files`` lie in ``folder``."""
+    """A Compose project, of which ``files`` lie in ``folder``; or, without files, the units in it."""
 
     name: str
     folder: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 class Docker:
@@ -130,8 +133,37 @@ class Docker:
 
     def logs(self, container: str, secrets: Sequence[str]) -> list[str]:
         """Return the last lines that a container has logged."""
+        return excerpt(self._log(container), secrets)
+
+    def _log(self, container: str) -> str:
         done = self.run("logs", "--tail", "60", container)
-        return excerpt(done.stdout + done.stderr, secrets)
+        return done.stdout + done.stderr
+
+    def stop(self, *containers: str) -> None:
+        """Stop containers."""
+        self.must("stop", *containers)
+
+    def start(self, *containers: str) -> None:
+        """Start containers that have stopped."""
+        self.must("start", *containers)
+
+    def check(self, container: Container, timeout: float) -> tuple[int, str]:
+        """Run a container's health command; returns its exit code and what it said. Raises TimeoutExpired."""
+        done = self.run("exec", container.name, *container.check, timeout=timeout)
+        return done.returncode, done.stdout + done.stderr
+
+    def once(self, project: Project, service: str, timeout: float) -> tuple[int | None, str]:
+        """Run a service to its end; returns its exit code, None where it was stopped after ``timeout``, and its log."""
+        name = f"{project.name}-{service}-1"
+        self.run("rm", "--force", name)
+        words = ("--progress", "quiet", "run", "--rm", "--no-deps", "-T", "--name", name, service)
+        try:
+            done = self.compose(project, *words, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            log = self._log(name)
+            self.run("rm", "--force", name)
+            return None, log
+        return done.returncode, done.stdout + done.stderr
 
     def network(self, name: str, internal: bool) -> bool:
         """Make sure of a network; returns whether it was made now."""

@@ -14,9 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,12 +46,22 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.rotation
     Serving,
     Todo,
 )
-from ansible_collections.mainstay.platform.plugins.module_utils.release.secrets import lines, renewed, with_password_of
+from ansible_collections.mainstay.platform.plugins.module_utils.release.runner import Runner
+from ansible_collections.mainstay.platform.plugins.module_utils.release.secrets import (
+    lines,
+    renewed,
+    values,
+    with_password_of,
+)
+from ansible_collections.mainstay.platform.plugins.module_utils.release.source import Source
 from ansible_collections.mainstay.platform.plugins.module_utils.release.state import Release, State
+from ansible_collections.mainstay.platform.plugins.module_utils.release.units import Units
 
 SLOTS = ("blue", "green")
 ORDER_FILE = "release.json"
 PINNED_FILE = "images.yml"
+# In a release that is no images: its files.
+TREE = "tree"
 _NEXT = "fix the release and run the play again, or name a release that works"
 
 
@@ -111,13 +119,15 @@ class Engine:
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self.app, self.docker, self.options, self.places, self._now = app, docker, options, places or Places(), now
+        self.units = Units(self.places.srv)
+        self.services = Runner(docker, self.units)
         self.state: State = states.read(app, self.places.state)
 
     # -- what there is to do -------------------------------------------------------------------------------------
 
     def plan(self, order: Order) -> Plan:
         """Return what there is to do for an order of the inventory."""
-        running = self.docker.containers(*projects(self.app))
+        running = self.services.containers(*projects(self.app))
         rotation = self._rotation(order, self._wanted())
         todo = rotation.plan(rotation.overdue, running, ask=False)
         overdue = todo.pending or bool(rotation.journal)
@@ -143,7 +153,7 @@ class Engine:
             ) from error
 
     def _plan_back(self) -> Plan:
-        running = self.docker.containers(*projects(self.app))
+        running = self.services.containers(*projects(self.app))
         tidy = leftovers(self.app, self.state, running)
         return Plan(self.app, release=True, slot=other(self.state["serving"]["slot"]), tidy=tidy)
 
@@ -156,12 +166,12 @@ class Engine:
             serving = self.state["serving"]
             todo = self._plan_back() if rollback else self.plan(order)
             done = Started(changed=todo.pending, slot=todo.slot, before=serving and serving["slot"], text=todo.text)
-            self._fetch(order, todo, rollback)
+            built = self._fetch(order, todo, rollback)
             for project in todo.tidy:
-                self.docker.down(project)
+                self.services.down(project)
             if self.state["candidate"]:
                 self._save({**self.state, "candidate": None})
-            self._sweep()
+            self._sweep(built)
             if todo.data:
                 self._databases(order)
             if todo.secrets:
@@ -169,7 +179,7 @@ class Engine:
             if todo.repair:
                 self._repair()
             if todo.release:
-                self._candidate(order, str(todo.slot), rollback)
+                self._candidate(order, str(todo.slot), rollback, built)
                 done.candidate = True
             return done
 
@@ -201,7 +211,7 @@ class Engine:
                 self._mend()
                 self._sweep()
             asks = bool(self.docker.program)
-            running = self.docker.containers(*projects(self.app)) if asks else []
+            running = self.services.containers(*projects(self.app))
             rotation = self._rotation(order, wanted)
             todo = rotation.plan(rotation.scope(name), running, ask=asks)
             if not dry:
@@ -235,7 +245,7 @@ class Engine:
             left = []
             try:
                 if before:
-                    self.docker.down(f"{self.app}-{before['slot']}")
+                    self.services.down(f"{self.app}-{before['slot']}")
                 if not candidate["rollback"]:
                     self._save(states.aligned(self.state, self._align(release)))
                 self._prune()
@@ -253,11 +263,11 @@ class Engine:
         """Remove everything but data, or that too with ``purge``; returns what was, or would be, removed."""
         with self._lock(create=not dry):
             removed = []
-            running = self.docker.containers(*projects(self.app)) if self.docker.program else []
+            running = self.services.containers(*projects(self.app))
             for project in dict.fromkeys(container.project for container in running):
                 removed.append(f"project {project}")
                 if not dry:
-                    self.docker.down(project)
+                    self.services.down(project)
             network = f"{self.app}-data"
             if self.docker.program and self.docker.run("network", "inspect", network).returncode == 0:
                 removed.append(f"network {network}")
@@ -270,6 +280,11 @@ class Engine:
                 removed.append(str(folder))
                 if not dry:
                     shutil.rmtree(folder)
+            # Its number stays taken for as long as files belong to it.
+            if purge and (user := Source.user(self.app)):
+                removed.append(f"user {user}")
+                if not dry:
+                    Source.remove_user(self.app)
             record = self.places.state / f"{self.app}.json"
             if record.exists():
                 removed.append(str(record))
@@ -283,23 +298,57 @@ class Engine:
 
     # -- parts of start ------------------------------------------------------------------------------------------
 
-    def _fetch(self, order: Order, todo: Plan, rollback: bool) -> None:
-        """Have every image here before anything is touched. Only the tags of a new release are asked for anew."""
+    def _fetch(self, order: Order, todo: Plan, rollback: bool) -> str | None:
+        """Have every image and build here before anything is touched. Only those of a new release are asked for anew.
+
+        Returns the name of the release's build where it has one.
+        """
         wanted: dict[str, bool] = {}
+        built = None
         if todo.data:
             wanted |= dict.fromkeys(order["data"]["images"].values(), False)
-        if todo.repair:
-            wanted |= dict.fromkeys(self.state["serving"]["images"].values(), False)
-        if todo.release:
-            wanted |= dict.fromkeys((self._pinned(order["id"]) if rollback else order["images"]).values(), not rollback)
-        for image, anew in wanted.items():
-            if anew or not self.docker.has(image):
-                try:
+        try:
+            if todo.repair and not self._rebuilt(self.rollback_order(self.state["serving"])):
+                wanted |= dict.fromkeys(self.state["serving"]["images"].values(), False)
+            if todo.release and rollback and not (built := self._rebuilt(order)):
+                wanted |= dict.fromkeys(self._pinned(order["id"]).values(), False)
+            if todo.release and not rollback:
+                source = self._source(order)
+                built = source.have(order["release"]) if source else None
+                wanted |= {} if source else dict.fromkeys(order["images"].values(), True)
+            for image, anew in wanted.items():
+                if anew or not self.docker.has(image):
                     self.docker.pull(image)
-                except ReleaseError as error:
-                    serving = self.state["serving"]
-                    rest = f"{serving['id']} serves as before" if serving else "nothing has been started"
-                    raise ReleaseError(f"{self.app}: {error}. Nothing was changed; {rest}.") from error
+        except RefusedError as refused:
+            raise ReleaseError(self._message(order, refused, _NEXT)) from refused
+        except ReleaseError as error:
+            serving = self.state["serving"]
+            rest = f"{serving['id']} serves as before" if serving else "nothing has been started"
+            told = str(error).removeprefix(f"{self.app}: ")
+            raise ReleaseError(f"{self.app}: {told}. Nothing was changed; {rest}.") from error
+        return built
+
+    def _source(self, order: Order) -> Source | None:
+        """Return where a release comes from that is no images."""
+        found = order.get("source")
+        return Source(self.app, found, self.places.srv / self.app, self.units) if found else None
+
+    def _rebuilt(self, order: Order) -> str | None:
+        """Make sure of the build of a release that has served, and return its name; None where it is images.
+
+        After a recovery it is not here: a backup of the server holds what releases were, not what they were made of.
+        """
+        tree = self.places.release(self.app, order["id"]) / TREE
+        source = self._source(order)
+        if source is None:
+            return None
+        name = tree.readlink().name
+        source.prepare()
+        if not tree.is_dir() and (made := source.have(order["release"])) != name:
+            raise ReleaseError(
+                f"{order['id']} was built as {name}, which is gone, and is {made} today: release it as a new one"
+            )
+        return name
 
     def _databases(self, order: Order) -> None:
         for network in order["networks"]:
@@ -352,11 +401,11 @@ class Engine:
         serving = self.state["serving"]
         project = self._slot(serving)
         restarts = self._restarts(project.name)
-        self.docker.up(project)
+        self.services.up(project)
         self._well(restarts)
 
     def _restarts(self, project: str) -> dict[str, int]:
-        return {container.service: container.restarts for container in self.docker.containers(project)}
+        return {container.service: container.restarts for container in self.services.containers(project)}
 
     def _well(self, restarts: Mapping[str, int]) -> None:
         serving = self.state["serving"]
@@ -369,13 +418,20 @@ class Engine:
                 message.replace("was refused; nothing serves yet", "serves, but is not well")
             ) from refused
 
-    def _candidate(self, order: Order, slot: str, rollback: bool) -> None:
+    def _candidate(self, order: Order, slot: str, rollback: bool, built: str | None) -> None:
         folder = self.places.release(self.app, order["id"])
         if not rollback:
             _copy(self.places.wanted(self.app, "release"), folder)
             _write(folder / ORDER_FILE, {key: value for key, value in order.items() if key != "data"})
-            pinned = {service: {"image": self.docker.pinned(image)} for service, image in order["images"].items()}
+            pinned = {
+                service: {"image": built or self.docker.pinned(image)} for service, image in order["images"].items()
+            }
             _write(folder / PINNED_FILE, {"services": pinned})
+            if built:
+                (folder / TREE).symlink_to(f"../../builds/{built}")
+                # nginx, which serves static files, passes through.
+                for path in (folder, folder.parent):
+                    path.chmod(0o711)
         services = [item["service"] for item in order["health"]]
         images = {service: image for service, image in self._pinned(order["id"]).items() if service in services}
         release: Release = {"id": order["id"], "release": order["release"], "slot": slot, "images": images}
@@ -403,30 +459,25 @@ class Engine:
         for service in migrations:
             self._migrate(project, service, order)
         first = [check for check in checks if check.service not in order["singletons"]]
-        if first:
-            self.docker.up(project, [check.service for check in first])
+        if first or not order["singletons"]:
+            self.services.up(project, [check.service for check in first])
             gate.wait(project.name, first)
         if order["singletons"]:
             self._stop_serving({*order["singletons"], *self._serving_singletons()})
-            self.docker.up(project)
+            self.services.up(project)
             gate.wait(project.name, checks)
 
     def _migrate(self, project: Project, service: str, order: Order) -> None:
-        name = f"{project.name}-{service}-1"
-        self.docker.run("rm", "--force", name)
-        words = ("--progress", "quiet", "run", "--rm", "--no-deps", "-T", "--name", name, service)
         what = f"{service} (run: before_release)"
-        try:
-            done = self.docker.compose(project, *words, timeout=self.options.migration_timeout)
-        except subprocess.TimeoutExpired as error:
-            log = self.docker.logs(name, self._secrets(order))
-            self.docker.run("rm", "--force", name)
-            raise RefusedError(
-                f"{what} did not end in {self.options.migration_timeout:g} s and was stopped", what, log
-            ) from error
-        if done.returncode:
-            log = excerpt(done.stdout + done.stderr, self._secrets(order))
-            raise RefusedError(f"{what} ended with exit code {done.returncode}", what, log)
+        code, log = self.services.once(project, service, self.options.migration_timeout)
+        if code == 0:
+            return
+        how = (
+            f"did not end in {self.options.migration_timeout:g} s and was stopped"
+            if code is None
+            else f"ended with exit code {code}"
+        )
+        raise RefusedError(f"{what} {how}", what, excerpt(log, self._secrets(order)))
 
     # -- secrets -------------------------------------------------------------------------------------------------
 
@@ -437,12 +488,14 @@ class Engine:
             serving = Serving(f"releases/{state['id']}", self._slot(state), self._checks(own, state["slot"]))
         databases = (order.get("data") or {}).get("access", {})
         folder = self.places.srv / self.app
-        return Rotation(self.app, folder, self.docker, wanted, databases, serving, watch=self.options.watch)
+        return Rotation(
+            self.app, folder, self.docker, self.services, wanted, databases, serving, watch=self.options.watch
+        )
 
     def _rotate(self, order: Order) -> None:
         """Tell databases the passwords that the inventory has changed; whatever else has changed comes by a release."""
         rotation = self._rotation(order, self._wanted())
-        todo = rotation.plan(rotation.overdue, self.docker.containers(*projects(self.app)), ask=False)
+        todo = rotation.plan(rotation.overdue, self.services.containers(*projects(self.app)), ask=False)
         rotation.run(todo)
         self._save(self._rotated(order, todo, todo.scope.text))
 
@@ -497,7 +550,7 @@ class Engine:
         root, candidate = self.places.srv / self.app, self.state["candidate"]
         known = {item["id"] for item in self.state["released"]} | ({candidate["release"]["id"]} if candidate else set())
         stale = [path for path in root.glob("releases/*") if path.name not in known]
-        patterns = ("data.before", ".data.*", f".{JOURNAL}.*", "releases/*/env/.*")
+        patterns = ("data.before", ".data.*", f".{JOURNAL}.*", "releases/*/env/.*", "builds/.*")
         return sorted({*stale, *(path for pattern in patterns for path in root.glob(pattern))})
 
     def _mend(self) -> None:
@@ -507,8 +560,8 @@ class Engine:
         if not folder.exists() and old.exists():
             old.rename(folder)
 
-    def _sweep(self) -> None:
-        self._prune()
+    def _sweep(self, built: str | None = None) -> None:
+        self._prune(built)
         for path in self._litter():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -516,13 +569,13 @@ class Engine:
 
     def _back(self, release: Release, reason: str) -> None:
         """Take a candidate away and start again what was stopped for it."""
-        self.docker.down(f"{self.app}-{release['slot']}")
+        self.services.down(f"{self.app}-{release['slot']}")
         serving = self.state["serving"]
         if serving:
-            containers = self.docker.containers(f"{self.app}-{serving['slot']}")
+            containers = self.services.containers(f"{self.app}-{serving['slot']}")
             stopped = [container.name for container in containers if container.status in ("exited", "created")]
             if stopped:
-                self.docker.must("start", *stopped)
+                self.services.start(*stopped)
         self._save(states.refused(self.state, self._stamp(), reason.splitlines()[0]))
         self._prune()
 
@@ -530,10 +583,10 @@ class Engine:
         serving = self.state["serving"]
         if not serving:
             return
-        containers = self.docker.containers(f"{self.app}-{serving['slot']}")
+        containers = self.services.containers(f"{self.app}-{serving['slot']}")
         names = [container.name for container in containers if services is None or container.service in services]
         if names:
-            self.docker.must("stop", *names)
+            self.services.stop(*names)
 
     def _serving_singletons(self) -> list[str]:
         serving = self.state["serving"]
@@ -545,12 +598,12 @@ class Engine:
             raise ReleaseError(f"{self.app}: no release is under way here. Run the play again from the start")
         return dict(candidate)
 
-    def _message(self, release: Release, refused: RefusedError, next_step: str) -> str:
+    def _message(self, release: Mapping[str, Any], refused: RefusedError, next_step: str) -> str:
         serving = self.state["serving"]
         return refusal(self.app, release["release"], serving and serving["release"], refused, next_step)
 
-    def _prune(self) -> None:
-        """Remove folders and images of releases that nobody can go back to."""
+    def _prune(self, built: str | None = None) -> None:
+        """Remove folders, images and builds of releases that nobody can go back to; ``built`` is about to be one."""
         folder = self.places.srv / self.app / "releases"
         if not folder.exists():
             return
@@ -560,6 +613,10 @@ class Engine:
             images = self._images(stale.name) - in_use
             shutil.rmtree(stale)
             self._remove_images(images)
+        used = {path.readlink().name for path in folder.glob(f"*/{TREE}")} | {built}
+        for path in (self.places.srv / self.app / "builds").glob("[!.]*"):
+            if path.name not in used:
+                shutil.rmtree(path)
 
     def _remove_images(self, images: set[str]) -> None:
         # The engine refuses where any container still uses one, which is right.
@@ -568,6 +625,8 @@ class Engine:
 
     def _images(self, identity: str) -> set[str]:
         """Return the images of a release, by tag and as pinned; none where a run was cut off before it wrote them."""
+        if (self.places.release(self.app, identity) / TREE).is_symlink():
+            return set()
         order = self.places.release(self.app, identity) / ORDER_FILE
         tags = json.loads(order.read_text(encoding="utf-8"))["images"].values() if order.exists() else ()
         return {*tags, *self._pinned(identity).values()}
@@ -579,8 +638,9 @@ class Engine:
         return {service: item["image"] for service, item in services.items()}
 
     def _slot(self, release: Release) -> Project:
-        files = ("compose.yml", f"slot-{release['slot']}.yml", PINNED_FILE)
-        return Project(f"{self.app}-{release['slot']}", str(self.places.release(self.app, release["id"])), files)
+        folder = self.places.release(self.app, release["id"])
+        files = () if (folder / TREE).is_symlink() else ("compose.yml", f"slot-{release['slot']}.yml", PINNED_FILE)
+        return Project(f"{self.app}-{release['slot']}", str(folder), files)
 
     def _checks(self, order: Order, slot: str) -> list[Check]:
         ports = order["slots"][slot]["ports"]
@@ -597,16 +657,14 @@ class Engine:
         ]
 
     def _gate(self, order: Order) -> Gate:
-        return Gate(self.docker, self._secrets(order))
+        return Gate(self.services, self._secrets(order))
 
     def _secrets(self, order: Order) -> list[str]:
         """Return what must not be read in an excerpt of a log."""
-        folder, found = self.places.release(self.app, order["id"]), []
+        folder = self.places.release(self.app, order["id"])
+        found: list[str] = []
         for path in folder.glob("env/*.env"):
-            found += [
-                re.sub(r"\\(.)", r"\1", value)
-                for value in re.findall(r'^\w+="(.*)"$', path.read_text(encoding="utf-8"), re.M)
-            ]
+            found += values(path.read_text(encoding="utf-8")).values()
         for path in self.places.databases(self.app).glob("secrets/*"):
             found += path.read_text(encoding="utf-8").splitlines()[:1]
         return found

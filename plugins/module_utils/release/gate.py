@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container, Docker
+from ansible_collections.mainstay.platform.plugins.module_utils.release.docker import Container
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import RefusedError, excerpt
+from ansible_collections.mainstay.platform.plugins.module_utils.release.runner import Services
 
 LOOPBACK = "127.0.0.1"
 PROBE_SECONDS = 5.0
@@ -90,12 +91,12 @@ class Gate:
 
     def __init__(
         self,
-        docker: Docker,
+        services: Services,
         secrets: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.docker, self.secrets, self.clock, self.sleep = docker, secrets, clock, sleep
+        self.services, self.secrets, self.clock, self.sleep = services, secrets, clock, sleep
 
     def wait(self, project: str, checks: Sequence[Check], restarts: Mapping[str, int] | None = None) -> None:
         """Return when every service has once been well and none has stopped since; raises RefusedError.
@@ -143,7 +144,7 @@ class Gate:
     def ask(self, check: Check, container: Container, age: float) -> str | None:
         """Ask one service once; None where it is well, else what came instead."""
         if container.status != "running":
-            return f"cannot be asked: its container is {container.status}"
+            return f"cannot be asked: it is {container.status}"
         if check.port and check.path:
             return http_get(check.port, check.path, check.host, PROBE_SECONDS, check.address)
         if container.check:
@@ -155,23 +156,23 @@ class Gate:
     def refused(self, container: Container | None, reason: str) -> RefusedError:
         """Return the refusal with the container's last log lines."""
         return (
-            RefusedError(reason, container.name, self.docker.logs(container.name, self.secrets))
+            RefusedError(reason, container.name, self.services.logs(container.name, self.secrets))
             if container
             else RefusedError(reason)
         )
 
     def _command(self, container: Container) -> str | None:
         try:
-            done = self.docker.run("exec", container.name, *container.check, timeout=30)
+            code, output = self.services.check(container, timeout=30)
         except subprocess.TimeoutExpired:
             return "gave no answer in 30 s"
-        if done.returncode == 0:
+        if code == 0:
             return None
-        said = excerpt(done.stdout + done.stderr, self.secrets, lines=1)
-        return f"failed with exit code {done.returncode}" + (f" ({said[0]})" if said else "")
+        said = excerpt(output, self.secrets, lines=1)
+        return f"failed with exit code {code}" + (f" ({said[0]})" if said else "")
 
     def _containers(self, project: str) -> dict[str, Container]:
-        return {container.service: container for container in self.docker.containers(project)}
+        return {container.service: container for container in self.services.containers(project)}
 
     def _fail_where_gone(
         self, found: Mapping[str, Container], checks: Sequence[Check], forgiven: Mapping[str, int]

@@ -9,14 +9,18 @@ from typing import Any
 
 
 def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return ``{files, directories, orders, secrets}``; ``files`` hold content and so secrets, the last those alone."""
+    """Return ``{files, directories, orders, secrets, packages}``.
+
+    ``files`` hold content and so secrets, ``secrets`` those alone. ``packages`` are what releases are made with.
+    """
     files: list[dict[str, Any]] = []
     directories: list[dict[str, Any]] = []
     orders: list[dict[str, Any]] = []
     secrets: dict[str, dict[str, str]] = {}
     for project in projects:
         wanted, data = f"srv/{project['app']}/wanted", project["data"]
-        directories += [{"dest": f"srv/{project['app']}", "mode": "0750"}]
+        # nginx, which serves static files of releases that are no images, passes through.
+        directories += [{"dest": f"srv/{project['app']}", "mode": "0711" if project.get("source") else "0750"}]
         directories += [
             {"dest": item["path"].lstrip("/"), **{key: item[key] for key in ("owner", "group", "mode")}}
             for item in project["directories"]
@@ -29,4 +33,5 @@ def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         orders.append(
             {**order, "data": {key: value for key, value in data.items() if key != "files"} if data else None}
         )
-    return {"files": files, "directories": directories, "orders": orders, "secrets": secrets}
+    packages = sorted({name for project in projects for name in (project.get("source") or {}).get("packages", [])})
+    return {"files": files, "directories": directories, "orders": orders, "secrets": secrets, "packages": packages}

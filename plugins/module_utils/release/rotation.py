@@ -25,6 +25,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.password
     LockedError,
     Passwords,
 )
+from ansible_collections.mainstay.platform.plugins.module_utils.release.runner import Services
 from ansible_collections.mainstay.platform.plugins.module_utils.release.secrets import Scope, Secrets
 
 JOURNAL = "rotation.json"
@@ -73,6 +74,7 @@ class Rotation:
         app: str,
         folder: Path,
         docker: Docker,
+        services: Services,
         wanted: Mapping[str, str],
         databases: Mapping[str, Mapping[str, Any]],
         serving: Serving | None,
@@ -80,9 +82,9 @@ class Rotation:
         gate: Callable[[Sequence[str]], Gate] | None = None,
         watch: float = 5,
     ) -> None:
-        self.app, self.folder, self.docker, self.serving, self.watch = app, folder, docker, serving, watch
+        self.app, self.folder, self.services, self.serving, self.watch = app, folder, services, serving, watch
         self.passwords = passwords or Passwords(docker)
-        self._new_gate = gate or (lambda hidden: Gate(docker, hidden))
+        self._new_gate = gate or (lambda hidden: Gate(services, hidden))
         self.journal = _read_journal(folder / JOURNAL)
         self.files = _read(folder)
         self.wanted = Secrets.of(wanted)
@@ -200,7 +202,7 @@ class Rotation:
         if not services or not self.serving:
             return
         project, checks = self.serving.project, [item for item in self.serving.checks if item.service in services]
-        self.docker.renew(project, services)
+        self.services.renew(project, services)
         gate = self._new_gate(self._hidden())
         gate.wait(project.name, checks)
         gate.watch(project.name, checks, self.watch)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets as they lie on a server: what the inventory wants, what was there before, and what one of them reaches. Pure.
 
-A file of variables has one of them in a line, ``KEY="value"``, as ``env_file`` of the projections writes it. Nothing
-here quotes: lines are taken over whole.
+A file of variables has one of them in a line, ``KEY="value"``, as ``env_file`` of the projections writes it for
+Compose. ``environment_file``, for systemd, lets line breaks stand inside the quotes. Nothing here quotes: lines are
+taken over whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ VARIABLES = "release/env/"
 PASSWORDS = "data/secrets/"
 # Redis reads its password from its configuration, which lies beside the password.
 CONFIGURATION = ".conf"
-_LINE = re.compile(r'^(\w+)="(.*)"$', re.MULTILINE)
+_LINE = re.compile(r'^(\w+)="((?:[^"\\]|\\.)*)"$', re.MULTILINE | re.DOTALL)
 _REQUIREPASS = re.compile(r"^requirepass .*$", re.MULTILINE)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 

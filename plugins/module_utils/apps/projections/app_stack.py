@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Apps as Compose projects: one for the databases, which outlives releases, and one for each slot of the services."""
+"""What runs an app: a Compose project for the databases, which outlives releases, and for each slot of the services
+another one, or systemd units.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .. import users
 from ..ports import SLOTS
+from . import units
 from .nginx_sites import upstreams
 
 DATA = "/opt/app-data"
@@ -33,14 +37,13 @@ def app_stack_projects(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _project(app: Model) -> dict[str, Any]:
     name = app["name"]
-    always = [service for service in app["services"] if service["run"] == "always"]
-    files = [
-        _file("compose.yml", to_yaml(services_compose(app))),
-        *(_file(f"slot-{slot}.yml", to_yaml(slot_compose(app, slot))) for slot in SLOTS),
-        *(_file(dest, content, secret=True) for dest, content in env_files(app).items()),
-    ]
+    running = units.processes(app)
+    always = [service for service in running if service["run"] == "always"]
+    files = _unit_files(app) if app["runtime"] == "systemd" else _compose_files(app)
     return {
         "app": name,
+        "runtime": app["runtime"],
+        "source": _source(app),
         "release": app["release"],
         "id": f"{app['release']}-{_digest(files)}",
         "strategy": app["strategy"],
@@ -55,17 +58,63 @@ def _project(app: Model) -> dict[str, Any]:
             }
             for slot in SLOTS
         },
-        "images": {service["name"]: service["image"] for service in app["services"]},
+        "images": {service["name"]: service["image"] or f"{name}:{app['release']}" for service in running},
         "health": [_health(app, service) for service in always],
-        "migrations": [service["name"] for service in app["services"] if service["run"] == "before_release"],
+        "migrations": [service["name"] for service in running if service["run"] == "before_release"],
         "singletons": [service["name"] for service in always if service["singleton"]],
         "upstreams": upstreams(dict(app)),
     }
 
 
+def _compose_files(app: Model) -> list[dict[str, Any]]:
+    return [
+        _file("compose.yml", to_yaml(services_compose(app))),
+        *(_file(f"slot-{slot}.yml", to_yaml(slot_compose(app, slot))) for slot in SLOTS),
+        *(_file(dest, content, secret=True) for dest, content in env_files(app).items()),
+    ]
+
+
+def _unit_files(app: Model) -> list[dict[str, Any]]:
+    source, secrets = app["source"], env_files(app, units.environment_file)
+    build, key = source["build"], source["deploy_key"]
+    return [
+        *(_file(dest, content) for dest, content in units.unit_files(app).items()),
+        *(_file(dest, content) for dest, content in units.variable_files(app).items()),
+        *(_file(dest, content, secret=True) for dest, content in secrets.items()),
+        # The app's user runs it.
+        *([_file("source/build.sh", build, mode="0644")] if build else []),
+        *([_file("source/deploy_key", key.rstrip("\n") + "\n", secret=True)] if key else []),
+    ]
+
+
+def _source(app: Model) -> dict[str, Any] | None:
+    """Return where a release comes from, without secrets, and as whom and with what it is made."""
+    source = app["source"]
+    if not source:
+        return None
+    uid, gid = (int(part) for part in users.derived(app["name"]).split(":"))
+    paths = {volume["path"] for service in app["services"] for volume in service["volumes"]}
+    archive = source["archive"] and source["archive"].replace("{release}", app["release"])
+    return {
+        "repository": source["repository"],
+        "archive": archive,
+        "checksum": source["checksum"],
+        "packages": [*(["git"] if source["repository"] else []), *source["packages"]],
+        "build": bool(source["build"]),
+        "user": {"name": users.name(app["name"]), "uid": uid, "gid": gid},
+        # What the sandbox has to have a place for.
+        "mounts": sorted({*paths, *(f"/run/{database['name']}" for database in _own(app))}),
+    }
+
+
 def _own(app: Model) -> list[Model]:
-    """Return the databases that run here."""
-    return [database for database in app["databases"] if not database["external"]]
+    """Return the databases that run here, each with the directory of its socket where units are to reach it by that."""
+    sockets = units.SOCKETS if app["runtime"] == "systemd" else {}
+    return [
+        {**database, "socket": sockets.get(database["engine"])}
+        for database in app["databases"]
+        if not database["external"]
+    ]
 
 
 def services_compose(app: Model) -> Compose:
@@ -107,10 +156,10 @@ def env_file(variables: Mapping[str, str]) -> str:
     return "".join(f'{key}="{"".join(quoted.get(char, char) for char in value)}"\n' for key, value in variables.items())
 
 
-def env_files(app: Model) -> dict[str, str]:
+def env_files(app: Model, form: Callable[[Mapping[str, str]], str] = env_file) -> dict[str, str]:
     """Return the files of secret variables: one for all services that use them all, one for each that names its own."""
-    used = {_env_file(service): _used(app, service) for service in app["services"]}
-    return {dest: env_file({key: app["secrets"][key] for key in keys}) for dest, keys in sorted(used.items())}
+    used = {_env_file(service): _used(app, service) for service in units.processes(app)}
+    return {dest: form({key: app["secrets"][key] for key in keys}) for dest, keys in sorted(used.items())}
 
 
 def _used(app: Model, service: Model) -> list[str]:
@@ -192,6 +241,10 @@ def _data(app: Model) -> dict[str, Any]:
 
 def _database(app: Model, database: Model) -> Compose:
     engine = _ENGINES[database["engine"]](database)
+    data = [_bind(f"{DATA}/{app['name']}/{database['name']}", engine["volumes"])]
+    if database["socket"]:
+        engine["tmpfs"] = [mount for mount in engine["tmpfs"] if mount.partition(":")[0] != database["socket"]]
+        data.append(_bind(units.socket_folder(app, database), database["socket"]))
     return {
         "image": database["image"],
         **_confined(f"{DATABASE_USER}:{DATABASE_USER}"),
@@ -199,7 +252,7 @@ def _database(app: Model, database: Model) -> Compose:
         **_limits(database["memory"], None, database["cpus"], 512),
         "secrets": [{"source": secret, "target": f"/run/secrets/{secret}"} for secret in _database_secrets(database)],
         **engine,
-        "volumes": [_bind(f"{DATA}/{app['name']}/{database['name']}", engine["volumes"])],
+        "volumes": data,
         "healthcheck": {
             "test": ["CMD-SHELL", engine["healthcheck"]],
             **_checked(DATABASE_TIMEOUT),
@@ -304,6 +357,8 @@ def _redis_configuration(database: Model) -> str:
             "# Refuse writes before the container's limit kills the server; the rest is for the fork that saves.",
             f"maxmemory {database['memory'] * 6 // 10}",
             "maxmemory-policy noeviction",
+            # Who may enter the directory it is in may connect; the password is asked all the same.
+            *([f"unixsocket {database['socket']}/redis.sock", "unixsocketperm 777"] if database["socket"] else []),
             "",
         )
     )
@@ -315,10 +370,17 @@ def _directories(app: Model) -> list[dict[str, Any]]:
         uid, gid = (int(part) for part in service["user"].split(":"))
         for volume in service["volumes"]:
             owners.setdefault(volume["name"], (uid, gid))
-    return [
+    directories = [
         {"path": f"{DATA}/{app['name']}/{name}", "owner": uid, "group": gid, "mode": "0700"}
         for name, (uid, gid) in owners.items()
     ]
+    if app["runtime"] == "systemd":
+        group = int(users.derived(app["name"]).split(":")[1])
+        directories += [
+            {"path": units.socket_folder(app, database), "owner": DATABASE_USER, "group": group, "mode": "0750"}
+            for database in _own(app)
+        ]
+    return directories
 
 
 def _confined(user: str) -> Compose:

@@ -14,8 +14,15 @@ DATA = "/opt/app-data"
 # What makes this server this one, and cannot be made again from the inventory alone: certificates and their account,
 # which release serves, the rendered projects with their environment, the proxy's configuration.
 STATE = ("/etc/letsencrypt", "/etc/nginx", "/srv", "/var/lib/mainstay")
-# What every run makes anew: a backup that a timer starts would hold the playbook that makes it.
-STATE_EXCLUDE = ("/var/lib/mainstay/backups/*.lock", "/var/lib/mainstay/drill/*", "/var/lib/mainstay/tmp/*")
+# What every run makes anew: a backup that a timer starts would hold the playbook that makes it. And what releases are
+# made of, as images are: it comes from their source again.
+STATE_EXCLUDE = (
+    "/srv/*/builds/*",
+    "/srv/*/root/*",
+    "/var/lib/mainstay/backups/*.lock",
+    "/var/lib/mainstay/drill/*",
+    "/var/lib/mainstay/tmp/*",
+)
 STATE_SCHEDULE = "*-*-* 03:15:00 UTC"
 STATE_KEEP = 7
 

@@ -21,6 +21,7 @@ def drill_projects(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _project(app: Model, real: Model) -> dict[str, Any]:
+    units = app["runtime"] == "systemd"
     # A container's user has to read them, whoever runs the drill; nobody else gets into the directory they are in.
     secrets = [
         {"dest": item["dest"], "content": item["content"], "mode": "0444"}
@@ -28,15 +29,17 @@ def _project(app: Model, real: Model) -> dict[str, Any]:
         if item["secret"]
     ]
     databases = real["data"]["images"]
+    elsewhere = [item["name"] for item in app["databases"] if item["name"] not in databases]
     return {
         "app": app["name"],
         "release": app["release"],
         "project": f"mainstay-drill-{app['name']}",
         "databases": real["data"]["health"],
-        "elsewhere": [item["name"] for item in app["databases"] if item["name"] not in databases],
-        "migrations": real["migrations"],
-        "health": real["health"],
-        "images": {**databases, **real["images"]},
+        "elsewhere": elsewhere,
+        "unstarted": _unstarted(app, elsewhere),
+        "migrations": [] if units else real["migrations"],
+        "health": [] if units else real["health"],
+        "images": {**databases, **({} if units else real["images"])},
         "rto": app["rto"],
         "files": [
             {"dest": "compose.yml", "content": app_stack.to_yaml(compose(app)), "mode": "0600"},
@@ -46,8 +49,17 @@ def _project(app: Model, real: Model) -> dict[str, Any]:
     }
 
 
+def _unstarted(app: Model, elsewhere: list[str]) -> str:
+    """Return why the app's own release is not started, or nothing where it is."""
+    if app["runtime"] == "systemd":
+        return "its releases are units of a server, and a drill has containers alone (runtime: systemd)"
+    return f"{', '.join(elsewhere)} is managed elsewhere" if elsewhere else ""
+
+
 def compose(app: Model) -> Compose:
     """Return the one Compose file: no port, no way out, no directory of the host, nothing that restarts."""
+    # Nothing on the server itself is to reach them.
+    app = {**app, "services": [] if app["runtime"] == "systemd" else app["services"], "runtime": "compose"}
     databases = app_stack.databases_compose(app)
     services = app_stack.services_compose(app)
     volumes: Compose = {}

@@ -99,6 +99,7 @@ PROJECT = {
     "project": "mainstay-drill-shop",
     "databases": [{"service": "db", "timeout": 180}],
     "elsewhere": [],
+    "unstarted": "",
     "migrations": ["migrate"],
     "health": [{"service": "web", "port": 80, "path": "/health", "host": "shop.example", "interval": 2, "timeout": 60}],
     "images": {"db": "postgres:17", "web": "registry.example/web:v1"},
@@ -167,8 +168,8 @@ def test_a_drill_that_passes(shop: Shop) -> None:
     assert shop.server.data == {"t.a": 3, "t.b": 2}
     assert list(done.sets) == ["shop-db"]
     assert [check.name for check in done.checks] == [
-        "shop-db: restored",
         "shop-db: server",
+        "shop-db: restored",
         "shop-db: counts",
         "shop-db: contents",
         "release",
@@ -187,7 +188,6 @@ def test_a_manifest_that_promises_more_fails(shop: Shop) -> None:
     assert gone(shop)
 
 
-def test_a_backup_that_does_not_restore_fails(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("here", "verdict", "reason"),
     [
@@ -218,6 +218,7 @@ def test_a_set_that_lacks_a_piece_is_not_drilled(shop: Shop) -> None:
     assert gone(shop)
 
 
+def test_a_backup_that_does_not_restore_fails(shop: Shop) -> None:
     shop.server.refuses_restore = True
     assert shop.drill().verdict == "bad"
     assert gone(shop)
@@ -251,7 +252,7 @@ def test_without_compose_it_says_so(shop: Shop, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_database_elsewhere_leaves_the_app_unverified(shop: Shop) -> None:
-    done = shop.drill(elsewhere=["mysql"])
+    done = shop.drill(elsewhere=["mysql"], unstarted="mysql is managed elsewhere")
     assert done.verdict == "not_verified"
     assert done.reason == ""
     assert "up web" not in shop.docker.log
@@ -259,12 +260,12 @@ def test_a_database_elsewhere_leaves_the_app_unverified(shop: Shop) -> None:
 
 def test_of_a_database_elsewhere_nothing_is_restored_and_of_the_others_all_is(shop: Shop) -> None:
     managed = {"name": "shop-managed", "database": "managed", "engine": "mysql"}
-    done = shop.drill(others=[managed], elsewhere=["managed"])
+    done = shop.drill(others=[managed], elsewhere=["managed"], unstarted="managed is managed elsewhere")
     assert (done.verdict, done.reason) == ("not_verified", "")
     assert [(check.name, check.verdict) for check in done.checks] == [
         ("shop-managed: restored", "not_verified"),
-        ("shop-db: restored", "ok"),
         ("shop-db: server", "ok"),
+        ("shop-db: restored", "ok"),
         ("shop-db: counts", "ok"),
         ("shop-db: contents", "not_verified"),
         ("release", "not_verified"),

@@ -141,6 +141,7 @@ class World:
             "shop",
             self.folder,
             docker,
+            docker,
             wanted,
             {"db": {"engine": "postgresql", "user": "shop"}, "cache": {"engine": "redis", "user": None}},
             Serving("releases/v2-a", Project("shop-blue", "", ()), [Check(service) for service in FILES]),
