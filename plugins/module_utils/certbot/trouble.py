@@ -54,6 +54,14 @@ _BY_DNS = (
         "certbot_dns: its credentials, or a zone that they may not change",
     ),
 )
+# What plugins alone talk to does not answer. In Azure's words this is about a TXT record as well.
+_UNREACHED = (
+    r"(?s)(zone_id|api\.cloudflare\.com|microsoftonline\.com|management\.azure\.com).*"
+    r"(Failed to establish a new connection|Connection refused|ConnectTimeout|[Tt]imed out|No route to host"
+    r"|Network is unreachable|Name or service not known|Temporary failure in name resolution|Failed to resolve)",
+    "certbot_dns: the provider's API cannot be reached from this server (a firewall for what goes out, or its own name "
+    "resolution)",
+)
 _BY_TEXT = (
     *_BY_DNS[1:],
     (_EAB_TEXT, _EAB),
@@ -116,6 +124,8 @@ def explain(output: str) -> list[Trouble]:
 def _suspect(kind: str, text: str) -> str:
     if kind == "unauthorized" and re.search(_EAB_TEXT, text):
         return _EAB
+    if re.search(_UNREACHED[0], text):
+        return _UNREACHED[1]
     if re.search(_BY_DNS[0][0], text):
         return _BY_DNS[0][1]
     if kind == "connection" and re.search(r"(?i)could not resolve|no such host|NXDOMAIN", text):

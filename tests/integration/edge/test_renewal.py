@@ -44,6 +44,20 @@ DNS = {
     "credentials": {"server": "127.0.0.1", "name": "mainstay.", "secret": SECRET, "algorithm": "HMAC-SHA256"},
     "propagation_seconds": 1,
 }
+# Providers that nobody here has an account with: names of theirs lead to a host of the bed that does not answer.
+PROVIDERS = {
+    "cloudflare": ({"api_token": "planted-cloudflare-Rw3kT9pLs6Vx1Qz8"}, ["api.cloudflare.com"], "certbot"),
+    "azure": (
+        {
+            "sp_client_id": "00000000-0000-0000-0000-00000000000a",
+            "sp_client_secret": "planted-azure-Hq7vN2wKx7Lm4Rt9",
+            "tenant_id": "00000000-0000-0000-0000-00000000000b",
+            "zone1": "renew.example:/subscriptions/x/resourceGroups/y",
+        },
+        ["login.microsoftonline.com", "management.azure.com"],
+        "/opt/mainstay/certbot/bin/certbot",
+    ),
+}
 PEBBLE = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
 TLS = "/etc/mainstay/tls"
 
@@ -220,6 +234,25 @@ def test_a_key_that_the_name_server_refuses(server: Server) -> None:
     assert "Suspect: certbot_dns" in output
     assert wrong not in output
     assert server.shell("stat -c '%a %U' /etc/mainstay/certbot-dns.ini").strip() == "600 root"
+
+
+@pytest.mark.parametrize("plugin", list(PROVIDERS))
+def test_a_provider_that_cannot_be_reached(server: Server, plugin: str) -> None:
+    """Its plugin is installed and known to certbot; the certificate that is served stays, and the cause is said."""
+    credentials, names, program = PROVIDERS[plugin]
+    server.shell(f"echo \"$(getent hosts acme.test | cut -d' ' -f1) {' '.join(names)}\" >>/etc/hosts")
+    before = served(server)
+    dns = {"plugin": plugin, "credentials": credentials}
+    output = server.play("site.yml", "--diff", "-vvv", check=False, **{**wild(), "certbot_dns": dns})
+    assert "certificate 'wild' (renew.example, *.renew.example) was not issued" in output
+    assert "Suspect: certbot_dns: the provider's API cannot be reached from this server" in output
+    assert names[0] in output
+    assert "planted-" not in output
+    assert f"* dns-{plugin}" in server.shell(f"{program} plugins 2>/dev/null")
+    assert server.shell("stat -c '%a %U' /etc/mainstay/certbot-dns.ini").strip() == "600 root"
+    assert "planted-" in server.shell("cat /etc/mainstay/certbot-dns.ini")
+    assert served(server) == held(server, "edge") == before
+    assert renew(server) == "success", "what is by the webroot is renewed all the same"
 
 
 def test_a_wildcard_by_dns(server: Server) -> None:

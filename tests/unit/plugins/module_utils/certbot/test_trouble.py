@@ -24,6 +24,17 @@ An unexpected error occurred:
 {text}
 Ask for help or search for solutions at https://community.letsencrypt.org. See the logfile for more details.
 """
+# As the plugins of Debian 13 say it.
+CLOUDFLARE = (
+    "Unable to determine zone_id for renew.example using zone names: ['renew.example', 'example']. The error from "
+    "Cloudflare was: 0 network request connection error: HTTPSConnectionPool(host='api.cloudflare.com', port=443): Max "
+    "retries exceeded with url: /client/v4/zones?name=example&per_page=1 (Caused by NewConnectionError(': Failed to "
+    "establish a new connection: [Errno 111] Connection refused'))"
+)
+AZURE = (
+    "Failed to check TXT record for domain renew.example, error: Authentication failed: HTTPSConnection("
+    "host='login.microsoftonline.com', port=443): Failed to establish a new connection: [Errno 111] Connection refused"
+)
 UNREACHABLE = (
     "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='acme.test', port=14000): Max retries exceeded with "
     "url: /dir (Caused by NewConnectionError('<object>: {cause}'))"
@@ -90,6 +101,16 @@ TROUBLES = {
         ),
         "requests.exceptions.SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate. "
         "Suspect: certbot_ca_bundle: the server does not trust the authority's own certificate.",
+    ),
+    "nobody at Azure": (
+        UNEXPECTED.format(text=AZURE),
+        f"{AZURE}. Suspect: certbot_dns: the provider's API cannot be reached from this server (a firewall for "
+        "what goes out, or its own name resolution).",
+    ),
+    "nobody at Cloudflare": (
+        UNEXPECTED.format(text=CLOUDFLARE),
+        f"{CLOUDFLARE}. Suspect: certbot_dns: the provider's API cannot be reached from this server (a firewall for "
+        "what goes out, or its own name resolution).",
     ),
     "nobody there": (
         UNEXPECTED.format(text=UNREACHABLE.format(cause="[Errno 111] Connection refused")),
