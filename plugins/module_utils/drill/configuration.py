@@ -15,7 +15,18 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.docker i
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError
 
 # Everything else in these folders is, or may hold, a secret.
-OPEN = ("compose.yml", "slot-blue.yml", "slot-green.yml", "images.yml", "release.json")
+OPEN = (
+    "compose.yml",
+    "slot-blue.yml",
+    "slot-green.yml",
+    "images.yml",
+    "release.json",
+    "units/*/*.service",
+    "once/*/*.service",
+    "once/*.service",
+    "variables/*.env",
+    "source/build.sh",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +57,8 @@ def configuration(
     if served:
         folders["release"] = srv / app / "releases" / served["id"]
     for part, folder in folders.items():
-        for name in OPEN:
-            if (folder / name).is_file():
-                found[f"{part}/{name}"] = (folder / name).read_text(encoding="utf-8")
+        for path in sorted(path for pattern in OPEN for path in folder.glob(pattern)):
+            found[f"{part}/{path.relative_to(folder)}"] = path.read_text(encoding="utf-8")
     return Configuration(found, _image(container, image, docker or Docker()), served)
 
 

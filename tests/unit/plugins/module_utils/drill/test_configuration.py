@@ -25,7 +25,8 @@ class Known(Docker):
 def test_what_serves_is_kept_without_its_secrets(tmp_path: Path) -> None:
     srv, state = tmp_path / "srv", tmp_path / "state"
     for name in ("data/compose.yml", "data/secrets/db", "releases/v1-a/compose.yml", "releases/v1-a/env/app.env",
-                 "releases/v1-a/images.yml", "releases/v0-b/compose.yml"):  # fmt: skip
+                 "releases/v1-a/images.yml", "releases/v0-b/compose.yml", "releases/v1-a/source/deploy_key",
+                 "releases/v1-a/units/blue/shop-blue-web.service"):  # fmt: skip
         path = srv / "shop" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -37,6 +38,7 @@ def test_what_serves_is_kept_without_its_secrets(tmp_path: Path) -> None:
         "data/compose.yml": "data/compose.yml",
         "release/compose.yml": "releases/v1-a/compose.yml",
         "release/images.yml": "releases/v1-a/images.yml",
+        "release/units/blue/shop-blue-web.service": "releases/v1-a/units/blue/shop-blue-web.service",
     }
 
 
