@@ -44,7 +44,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.protection 
     OK,
     Protection,
 )
-from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import Source, each, open_source
+from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import READ, Source, each, open_source
 
 T = TypeVar("T")
 # Up to this a file is one request; above, parts of this size. S3 takes 10,000 of them.
@@ -59,6 +59,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 FIELDS = ("access_key_id", "secret_access_key", "session_token")
 _BUSY = ("RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable")
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+_OTHER_BYTES = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch")
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired")
 
 
@@ -113,16 +114,26 @@ class S3Store:
         key = self.prefix + name
         action = f"upload {path} as '{key}'"
         with open_source(Path(path)) as source:
-            sha256 = source.hash("sha256").hex()
+            size = max(PART, -(-source.size // MAX_PARTS // plan.MIB) * plan.MIB)
+            pieces = list(plan.blocks(source.size, size)) or [plan.Block(0, 0, 0)]
+            digest, md5s = source.digests(pieces, self._check)
+            sha256 = digest.hex()
             extra = {"mainstay_size": str(source.size), "mainstay_sha256": sha256}
             arguments = {"Bucket": self.bucket, "Key": key, "Metadata": {**(metadata or {}), **extra}}
-            send = self._whole if source.size <= PART else self._parts
+            bodies = [(block, base64.b64encode(md5).decode()) for block, md5 in zip(pieces, md5s, strict=True)]
             verified, changed = "Content-MD5 of each request, checked by the service", True
             try:
-                answer = send(source, arguments, action)
+                if len(bodies) == 1:
+                    answer = self._whole(source, *bodies[0], arguments, action)
+                else:
+                    answer = self._parts(source, bodies, arguments, action)
             except _TakenError as taken:
                 verified, changed = self._must_be_ours(taken, key, source.size, sha256), taken.repeated
                 answer = {}
+            except BlobError as error:
+                if error.code in _OTHER_BYTES:
+                    source.unchanged()  # the file may have been written to since it was hashed
+                raise
         return StoredObject(
             name=name,
             size=source.size,
@@ -238,26 +249,29 @@ class S3Store:
 
     # -- one request, or parts ---------------------------------------------------------------------------------------
 
-    def _whole(self, source: Source, arguments: dict[str, Any], action: str) -> dict[str, Any]:
-        block = plan.Block(0, 0, source.size)
+    def _whole(
+        self, source: Source, block: plan.Block, md5: str, arguments: dict[str, Any], action: str
+    ) -> dict[str, Any]:
         answer: dict[str, Any] = self._call(
             action,
             self._sdk.put_object,
             **arguments,
             Body=_Slice(source, block, self._check),
             ContentLength=source.size,
-            ContentMD5=base64.b64encode(source.md5(block)).decode(),
+            ContentMD5=md5,
             IfNoneMatch="*",
         )
         source.unchanged()
         return answer
 
-    def _parts(self, source: Source, arguments: dict[str, Any], action: str) -> dict[str, Any]:
-        size = max(PART, -(-source.size // MAX_PARTS // plan.MIB) * plan.MIB)
+    def _parts(
+        self, source: Source, bodies: Sequence[tuple[plan.Block, str]], arguments: dict[str, Any], action: str
+    ) -> dict[str, Any]:
         place = {key: arguments[key] for key in ("Bucket", "Key")}
         place["UploadId"] = self._call(action, self._sdk.create_multipart_upload, **arguments)["UploadId"]
 
-        def send(block: plan.Block) -> dict[str, Any]:
+        def send(body: tuple[plan.Block, str]) -> dict[str, Any]:
+            block, md5 = body
             answer = self._call(
                 action,
                 self._sdk.upload_part,
@@ -265,12 +279,12 @@ class S3Store:
                 PartNumber=block.index + 1,
                 Body=_Slice(source, block, self._check),
                 ContentLength=block.size,
-                ContentMD5=base64.b64encode(source.md5(block)).decode(),
+                ContentMD5=md5,
             )
             return {"PartNumber": block.index + 1, "ETag": answer["ETag"]}
 
         try:
-            parts = each(send, plan.blocks(source.size, size), self._concurrency, self._stop)
+            parts = each(send, bodies, self._concurrency, self._stop)
             source.unchanged()
             whole = {"Parts": parts}
             complete: Callable[..., dict[str, Any]] = self._sdk.complete_multipart_upload
@@ -529,14 +543,19 @@ class _Slice:
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._block.size}[whence]
         return self._at
 
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
+    def read(self, size: int = -1) -> bytes | memoryview:
+        """All that is left; or the next piece, which may be larger than was asked for, and is valid until this
+        thread's next call."""
         self._check()
         left = self._block.size - self._at
-        size = left if size is None or size < 0 else min(size, left)
-        data = self._source.read(self._block.offset + self._at, size)
+        start = self._block.offset + self._at
+        if size is None or size < 0:
+            self._at = self._block.size
+            return self._source.read(start, left)
+        # urllib3 asks for 16 KiB and sends what it gets: each piece costs its way through all the layers.
+        size = min(READ, left)
         self._at += size
-        return data
+        return self._source.view(start, size)
 
 
 def wrong(settings: Mapping[str, Any]) -> list[str]:
@@ -590,7 +609,7 @@ def refusal(failure: Failure, key_id: str, now: datetime.datetime) -> str:
         return "there is no such object"
     if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
         return f"the bucket is in another region; set region ({failure.text})"
-    if code in ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"):
+    if code in _OTHER_BYTES:
         return "the service received other bytes than were hashed: the network damages data"
     if code in _BUSY:
         return f"the service is busy or ill, and stayed so ({failure.text})"

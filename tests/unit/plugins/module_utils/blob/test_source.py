@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -81,6 +82,30 @@ def test_hashes_do_not_depend_on_how_the_file_is_read(tmp_path: Path, monkeypatc
         whole, tree = opened.hash("sha256"), opened.tree(1000, 1)
         monkeypatch.setattr(source, "READ", 7)
         assert (opened.hash("sha256"), opened.tree(1000, 4)) == (whole, tree)
+
+
+@pytest.mark.parametrize(
+    ("size", "block"),
+    [
+        pytest.param(0, 100, id="an empty file"),
+        pytest.param(99, 100, id="less than one block"),
+        pytest.param(100, 100, id="one block"),
+        pytest.param(1001, 100, id="several, the last one short"),
+    ],
+)
+def test_one_reading_gives_the_digests_of_all_blocks_and_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, block: int
+) -> None:
+    monkeypatch.setattr(source, "READ", 7)
+    content = (bytes(range(256)) * 4)[:size]
+    (tmp_path / "x").write_bytes(content)
+    pieces = list(blocks(size, block)) or [Block(0, 0, 0)]
+    asked: list[None] = []
+    with open_source(tmp_path / "x") as opened:
+        whole, md5s = opened.digests(pieces, lambda: asked.append(None))
+        assert (whole, md5s) == (opened.hash("sha256"), [opened.md5(piece) for piece in pieces])
+    assert whole == hashlib.sha256(content).digest()
+    assert bool(asked) is bool(size), "a transfer can be stopped while it is hashed"
 
 
 def test_each_keeps_the_order() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ class Service:
         self.bodies: list[bytes] = []
 
     def put(self, Body: Any, **_: Any) -> dict[str, str]:  # noqa: N803
-        half = Body.read(4)
+        half = bytes(Body.read(4))
         if self.failures:
             raise self.failures.pop(0)
         self.bodies.append(half + Body.read())
@@ -175,6 +176,43 @@ def test_a_name_that_is_taken(
     with s3.S3Store(S3) as store, open_source(tmp_path / "f") as source, pytest.raises(s3._TakenError) as taken:
         store._call("put", Service(*failures).put, Body=s3._Slice(source, plan.Block(0, 0, 10), store._check))
     assert taken.value.repeated is repeated
+
+
+@pytest.mark.parametrize("ask", [pytest.param(1, id="less than a piece"), pytest.param(99, id="more than a piece")])
+def test_a_body_is_read_in_pieces_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: int) -> None:
+    monkeypatch.setattr(s3, "READ", 3)
+    (tmp_path / "f").write_bytes(b"0123456789")
+    with open_source(tmp_path / "f") as source:
+        body = s3._Slice(source, plan.Block(0, 1, 8), lambda: None)
+        for _again in range(2):
+            pieces = [bytes(piece) for piece in iter(lambda: body.read(ask), b"")]
+            assert (pieces, body.tell()) == ([b"123", b"456", b"78"], 8)
+            body.seek(0)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [
+        pytest.param(b"9876543210", r"f changed while it was read \(another modification time\)", id="the file is"),
+        pytest.param(None, "the service received other bytes than were hashed: the network", id="the network is"),
+    ],
+)
+def test_what_is_to_blame_for_other_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: bytes | None, said: str
+) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"0123456789")
+    os.utime(path, (1, 1))
+
+    def put_object(**_: Any) -> None:
+        if meanwhile:
+            path.write_bytes(meanwhile)
+        raise answer(400, "BadDigest")
+
+    with s3.S3Store(S3) as store:
+        monkeypatch.setattr(store._sdk, "put_object", put_object)
+        with pytest.raises(BlobError, match=said):
+            store.put(path, "x")
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
