@@ -53,7 +53,7 @@ class Place:
         def save(state: dict[str, Any]) -> None:
             self.state.write_text(json.dumps(state))
 
-        return bring({**self.writer, **changes}, JOB, self.directory, [item], known, save)
+        return bring({**self.writer, **changes}, JOB, self.directory, [item], known, save, time.time())
 
     def whole(self) -> bool:
         with open_store({**self.reader, "prefix": ""}) as store:
@@ -129,14 +129,15 @@ def test_away_for_a_moment(place: Place, tmp_path: Path) -> None:
 
 
 KILLED = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from ansible_collections.mainstay.platform.plugins.module_utils.blob import s3
 from ansible_collections.mainstay.platform.plugins.module_utils.keep.upload import bring
 s3.PART = 8 << 20
 settings, job, directory, item, state = json.loads(sys.stdin.read())
 known = json.loads(Path(state).read_text()) if Path(state).exists() else {}
-print(bring(settings, job, Path(directory), [item], known, lambda new: Path(state).write_text(json.dumps(new))).error)
+save = lambda new: Path(state).write_text(json.dumps(new))
+print(bring(settings, job, Path(directory), [item], known, save, time.time()).error)
 """
 
 
