@@ -21,6 +21,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.docker i
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import ReleaseError, excerpt
 
 SUFFIX = ".service"
+# Of a service that is asked by a command: shop-blue-web.health.service.
+HEALTH = ".health.service"
 PINNED_FILE = "images.yml"
 ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _PROPERTIES = ("Id", "ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "MainPID")
@@ -49,7 +51,8 @@ class Units:
 
     def containers(self, *projects: str) -> list[Container]:
         """Return the units of projects, in the order of their names."""
-        names = {unit: project for project in projects for unit in self._installed(project)}
+        installed = ((unit, project) for project in projects for unit in self._installed(project))
+        names = {unit: project for unit, project in installed if not unit.endswith(HEALTH)}
         if not names:
             return []
         shown = self._must("show", f"--property={','.join(_PROPERTIES)}", "--", *names)
@@ -72,7 +75,7 @@ class Units:
             exit_code=int(shown["ExecMainStatus"] or 0),
             restarts=int(shown["NRestarts"] or 0),
             oom_killed=shown["Result"] == "oom-kill",
-            check=[service] if self._once_file(release, project, f"{service}.health").exists() else [],
+            check=[f"{project}-{service}{HEALTH}"] if (self.etc / f"{project}-{service}{HEALTH}").exists() else [],
             env=self._environment(int(shown["MainPID"] or 0)),
         )
 
@@ -96,10 +99,6 @@ class Units:
         app, _dash, slot = project.rpartition("-")
         return self.srv / app / "slots" / slot
 
-    @staticmethod
-    def _once_file(release: Path, project: str, name: str) -> Path:
-        return release / "once" / project.rpartition("-")[2] / f"{name}{SUFFIX}"
-
     # -- changing it ---------------------------------------------------------------------------------------------
 
     def up(self, project: Project, services: Sequence[str] = ()) -> None:
@@ -111,6 +110,10 @@ class Units:
         names = [name for name in wanted if name in texts]
         for name in names:
             write_atomic(self.etc / name, texts[name], 0o644)
+            service = name[len(project.name) + 1 : -len(SUFFIX)]
+            asked = Path(project.folder) / "once" / slot / f"{service}{HEALTH}"
+            if asked.exists():
+                write_atomic(self.etc / f"{project.name}-{service}{HEALTH}", asked.read_text(encoding="utf-8"), 0o644)
         if names:
             self._must("daemon-reload")
             self._must("enable", "--quiet", *names)
@@ -147,35 +150,41 @@ class Units:
     def once(self, project: Project, service: str, timeout: float) -> tuple[int | None, str]:
         """Run a service to its end; returns its exit code, None where it was stopped after ``timeout``, and its log."""
         self._enter(project)
-        path = self._once_file(Path(project.folder), project.name, service)
+        path = Path(project.folder) / "once" / project.name.rpartition("-")[2] / f"{service}{SUFFIX}"
         return self.run_file(path, f"{project.name}-{service}{SUFFIX}", timeout)
 
     def check(self, container: Container, timeout: float) -> tuple[int, str]:
         """Run a health command in the same sandbox as its service. Raises TimeoutExpired."""
-        [service] = container.check
-        path = self._once_file(self._slot(container.project), container.project, f"{service}.health")
-        code, log = self.run_file(path, f"{container.project}-{service}.health{SUFFIX}", timeout)
+        [name] = container.check
+        code, log = self._to_its_end(name, self.etc, timeout)
         if code is None:
-            raise subprocess.TimeoutExpired(service, timeout)
+            raise subprocess.TimeoutExpired(name, timeout)
         return code, log
 
     def run_file(self, path: Path, name: str, timeout: float) -> tuple[int | None, str]:
         """Run the unit in a file to its end, as ``once`` does."""
         self.run.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, self.run / name)
-        code: int | None = None
         try:
             self._must("daemon-reload")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._systemctl("start", name, timeout=timeout)
-                code = int(self._must("show", "--property=ExecMainStatus", "--value", name) or 1)
-            if code is None:
-                self._systemctl("stop", name)
-            log = self._log(name, self.run / name)
+            return self._to_its_end(name, self.run, timeout)
         finally:
             (self.run / name).unlink()
             self._systemctl("daemon-reload")
-            self._systemctl("reset-failed", name)
+
+    def _to_its_end(self, name: str, folder: Path, timeout: float) -> tuple[int | None, str]:
+        code, refusal = None, ""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            done = self._systemctl("start", name, timeout=timeout)
+            code = int(self._must("show", "--property=ExecMainStatus", "--value", name) or 0)
+            if done.returncode and not code:
+                # It was not even begun.
+                code, refusal = done.returncode, done.stderr
+        if code is None:
+            self._systemctl("stop", name)
+        log = self._log(name, folder / name) + refusal
+        # Otherwise it counts as failed for as long as the server runs.
+        self._systemctl("reset-failed", name)
         return code, log
 
     # -- logs ----------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ case $verb in
             printf 'Result=%s\\nExecMainStatus=%s\\nNRestarts=%s\\nMainPID=0\\n\\n' "$result" "$code" "$restarts"
         done ;;
     start)
+        [ ! -e ../refused ] || { echo "Unit is refused" >&2; exit 5; }
         for name; do echo "active running success 0 0" > "$name"; done
         sleep "$(cat ../sleep 2>/dev/null || echo 0)" ;;
     stop) for name; do echo "inactive dead success 0 0" > "$name"; done ;;
@@ -139,6 +140,13 @@ def test_a_migration_runs_once_and_leaves_nothing(world: World, exit_code: str, 
     assert list((world.folder / "run").iterdir()) == []
 
 
+def test_one_that_was_not_even_begun_has_failed(world: World) -> None:
+    (world.folder / "refused").touch()
+    code, log = world.units.once(world.release(), "migrate", 10)
+    assert code == 5
+    assert log.endswith("Unit is refused\n")
+
+
 def test_one_that_does_not_end_is_stopped(world: World) -> None:
     project = world.release()
     (world.folder / "sleep").write_text("5")
@@ -151,7 +159,7 @@ def test_one_that_does_not_end_is_stopped(world: World) -> None:
 def test_a_health_command_is_a_unit_of_its_own(world: World) -> None:
     world.units.up(world.release())
     found = {item.service: item for item in world.units.containers("shop-blue")}
-    assert (found["web"].check, found["worker"].check) == ([], ["worker"])
+    assert (found["web"].check, found["worker"].check) == ([], ["shop-blue-worker.health.service"])
     world.say("status", "1")
     assert world.units.check(found["worker"], 5)[0] == 1
     assert "start shop-blue-worker.health.service" in world.calls
