@@ -117,12 +117,12 @@ class PostgreSQL:
         with self._session() as session:
             return int(session.ask("SELECT pg_catalog.pg_database_size(pg_catalog.current_database());")[0])
 
-    def dump(self, write: Sink) -> Source:
     def version(self) -> str:
         """What it says of itself, also where the database is not there yet."""
         with self._session(None if self._exists() else "template1") as session:
             return session.ask("SHOW server_version;")[0]
 
+    def dump(self, write: Sink) -> Source:
         """Dump one snapshot, and count its rows in the same snapshot."""
         with self._session() as session:
             session.ask(BEGIN)

@@ -12,6 +12,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.nginx.locations 
     packages,
     pages,
     quote,
+    variable,
 )
 
 SITE = {
@@ -116,6 +117,42 @@ def test_pages_for_people_and_for_programs() -> None:
 def test_private_paths_become_patterns() -> None:
     (file, _headers) = files([SITE | {"private": ["/api/metrics.v1"]}], {}, "")
     assert file["vars"]["site"]["closed"] == [r'"^/api/metrics\\.v1(?:[/;]|$)"']
+
+
+PAGES = {"name": "shop_my-pages", "roots": {"blue": "/srv/b"}}
+STATIC_SITE = {
+    **SITE,
+    "upstreams": [PAGES, {"name": "api", "ports": {"blue": 1}}],
+    "routes": [{"path": "/", "upstream": "shop_my-pages"}, {"path": "/api/", "upstream": "api"}],
+}
+
+
+def test_files_are_told_from_programs() -> None:
+    (file, _headers) = files([STATIC_SITE], {}, "")
+    got = file["vars"]["site"]
+    assert [(place["path"], place["files"]) for place in got["locations"]] == [
+        ("/api/", None),
+        ("/", "shop_my_2d_pages"),
+    ]
+    assert got["files"] == [{"upstream": "shop_my-pages", "files": "shop_my_2d_pages"}]
+
+
+@pytest.mark.parametrize(
+    ("site", "brotli", "needed"),
+    [
+        pytest.param(STATIC_SITE, True, True, id="files"),
+        pytest.param(STATIC_SITE, False, False, id="no Brotli"),
+        pytest.param(SITE, True, False, id="programs alone"),
+        pytest.param(STATIC_SITE | {"domains": []}, True, False, id="files that are not served"),
+    ],
+)
+def test_packed_files_need_a_module(site: dict[str, Any], brotli: bool, needed: bool) -> None:
+    assert ("libnginx-mod-http-brotli-static" in packages([site], brotli)) is needed
+
+
+def test_variables_are_different_where_names_are() -> None:
+    names = ["a-b_c", "a_b-c", "a_b_c", "a.b_c"]
+    assert [variable(name) for name in names] == ["a_2d_b_c", "a_b_2d_c", "a_b_c", "a_2e_b_c"]
 
 
 def test_njs_that_is_too_old() -> None:

@@ -97,6 +97,137 @@ def test_render() -> None:
     )
 
 
+FILES = {"name": "shop_pages", "roots": {"blue": "/srv/b/", "green": "/srv/g"}, "fallback": "/index.html"}
+MOVED_FILES = {**FILES, "roots": {"blue": "/srv/B", "green": "/srv/G"}, "fallback": None}
+ONE_ROOT = {"name": "shop_pages", "roots": {"live": "/srv/www"}}
+PROGRAM = {"name": "shop_pages", "ports": {"blue": 5, "green": 6}}
+
+
+def roots(state: dict[str, Any]) -> list[tuple[str, int]]:
+    """Directories that serve, with their weights."""
+    return [
+        (directory["root"], directory["weight"])
+        for upstream in state["serving"]
+        for directory in upstream.get("directories", [])
+    ]
+
+
+NEW_FILES = upstreams.settle(site(WEB, FILES), None, prune=False)
+GREEN_FILES = upstreams.switch(NEW_FILES, {"green": 100})
+SETTLED_FILES = {
+    "new server starts blue": (site(FILES), None, False, [("/srv/b", 1)]),
+    "a slot is never flipped": (site(FILES), GREEN_FILES, True, [("/srv/g", 1)]),
+    "moved files wait for the switch": (site(MOVED_FILES), GREEN_FILES, True, [("/srv/g", 1)]),
+    "one root is a slot of its own": (site(ONE_ROOT), None, False, [("/srv/www", 1)]),
+    "a program takes the place, and files stay": (site(PROGRAM), GREEN_FILES, False, [("/srv/g", 1)]),
+    "until nothing refers to them": (site(PROGRAM), GREEN_FILES, True, []),
+}
+
+
+@pytest.mark.parametrize(("wanted", "state", "prune", "served"), SETTLED_FILES.values(), ids=SETTLED_FILES)
+def test_settle_files(
+    wanted: dict[str, Any], state: dict[str, Any] | None, prune: bool, served: list[tuple[str, int]]
+) -> None:
+    settled = upstreams.settle(wanted, state, prune)
+    assert roots(settled) == served
+    assert upstreams.settle(wanted, settled, prune) == settled
+
+
+def test_a_name_that_changes_its_kind_is_stale_once() -> None:
+    settled = upstreams.settle(site(PROGRAM), GREEN_FILES, prune=False)
+    assert upstreams.stale(settled) == ["shop_web", "shop_pages"]
+    served = [(upstream["name"], "directories" in upstream) for upstream in settled["serving"]]
+    assert served == [("shop_pages", False), ("shop_web", False), ("shop_pages", True)]
+    assert upstreams.stale(upstreams.settle(site(PROGRAM), settled, prune=True)) == []
+
+
+def test_programs_and_files_switch_together() -> None:
+    assert (roots(GREEN_FILES), GREEN_FILES["serving"][0]["servers"]) == (
+        [("/srv/g", 1)],
+        [{"port": 2, "weight": 1}],
+    )
+    moved = upstreams.settle(site(WEB, MOVED_FILES), GREEN_FILES, prune=False)
+    switched = upstreams.switch(moved, {"green": 100})
+    assert roots(switched) == [("/srv/G", 1)]
+    assert switched["serving"][1]["fallback"] is None
+
+
+RENDERED_FILES = {
+    "one slot": (
+        {"green": 100},
+        FILES,
+        'map $host $mainstay_root_shop_pages {\n    default "/srv/g";\n}\n'
+        "map $mainstay_root_shop_pages $mainstay_other_root_shop_pages {\n"
+        '    "/srv/b" "/srv/g";\n    "/srv/g" "/srv/b";\n}\n'
+        "map $uri $mainstay_fallback_shop_pages {\n"
+        '    default "";\n    "~/[^/.]*$" "/index.html";\n}\n',
+    ),
+    "shared": (
+        {"blue": 95, "green": 5},
+        FILES,
+        "split_clients $mainstay_client $mainstay_root_shop_pages {\n"
+        '    95.00% "/srv/b";\n    * "/srv/g";\n}\n'
+        "map $mainstay_root_shop_pages $mainstay_other_root_shop_pages {\n"
+        '    "/srv/b" "/srv/g";\n    "/srv/g" "/srv/b";\n}\n'
+        "map $uri $mainstay_fallback_shop_pages {\n"
+        '    default "";\n    "~/[^/.]*$" "/index.html";\n}\n',
+    ),
+    "one root without a fallback": (
+        {"live": 1},
+        ONE_ROOT,
+        'map $host $mainstay_root_shop_pages {\n    default "/srv/www";\n}\n'
+        "map $mainstay_root_shop_pages $mainstay_other_root_shop_pages {\n"
+        '    "/srv/www" "/srv/www";\n}\n'
+        'map $uri $mainstay_fallback_shop_pages {\n    default "";\n}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize(("weights", "upstream", "text"), RENDERED_FILES.values(), ids=RENDERED_FILES)
+def test_render_files(weights: dict[str, int], upstream: dict[str, Any], text: str) -> None:
+    state = upstreams.switch(upstreams.settle(site(upstream), None, prune=False), weights)
+    assert upstreams.render(state).partition("\n\n")[2] == text
+
+
+REFUSED = {
+    "both kinds": ({**WEB, **FILES}, "has both ports and roots (keep one)"),
+    "no kind": ({"name": "shop_pages"}, "has neither ports nor roots (say where it answers)"),
+    "relative": (
+        {**FILES, "roots": {"blue": "build"}},
+        "roots: blue: 'build' is not the whole path of a directory, such as '/srv/www/shop', without spaces and '$'",
+    ),
+    "variable": (
+        {**FILES, "roots": {"blue": "/srv/$host"}},
+        "roots: blue: '/srv/$host' is not the whole path of a directory, such as '/srv/www/shop', without spaces and "
+        "'$'",
+    ),
+    "whole server": (
+        {**FILES, "roots": {"blue": "//"}},
+        "roots: blue: '//' is not the whole path of a directory, such as '/srv/www/shop', without spaces and '$'",
+    ),
+    "upwards": (
+        {**FILES, "roots": {"blue": "/srv/../etc"}},
+        "roots: blue: '/srv/../etc' is not the whole path of a directory, such as '/srv/www/shop', without spaces and "
+        "'$'",
+    ),
+    "hidden by the sandbox": (
+        {**FILES, "roots": {"blue": "/home"}},
+        "roots: blue: '/home' is hidden from nginx, as is all of /home (try /srv)",
+    ),
+    "fallback": (
+        {**FILES, "fallback": "index.html"},
+        "fallback: 'index.html' is not the path of a file, such as '/index.html'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("upstream", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_nginx_cannot_serve(upstream: dict[str, Any], message: str) -> None:
+    with pytest.raises(upstreams.SwitchError) as caught:
+        upstreams.settle(site(upstream), None, prune=False)
+    assert str(caught.value) == f"site 'shop': upstreams: '{upstream['name']}': {message}"
+
+
 def test_unserved() -> None:
     assert upstreams.unserved("shop", ["b", "a"]).startswith(
         "app: nginx serves no app 'shop' on this server (known: a, b)"
