@@ -45,6 +45,8 @@ EXPOSURE = {
     "prometheus-blackbox-exporter.service": 3.0,
     "prometheus-node-exporter.service": 3.0,
 }
+# Every unit of an app (runtime: systemd).
+APP_EXPOSURE = 1.0
 # What is more exposed than this, and has no target, asks for a reason.
 EXPOSED = 3.0
 FINDINGS = ROOT / "benchmarks" / "findings.yml"
@@ -183,9 +185,11 @@ def exposure(server: str) -> tuple[list[Grade], dict[str, float]]:
     """systemd's estimate for units with a target, and for all."""
     said = json.loads(on(server, "systemd-analyze security --no-pager --json=short"))
     found = {entry["unit"]: float(entry["exposure"]) for entry in said if entry["exposure"]}
+    apps = on(server, "cd /etc/systemd/system && grep -l 'role app_stack' *.service || true").split()
+    wanted = {**EXPOSURE, **dict.fromkeys(apps, APP_EXPOSURE)}
     return [
         Grade(f"systemd-analyze security {unit}", found.get(unit, "absent"), most, most=True)
-        for unit, most in EXPOSURE.items()
+        for unit, most in wanted.items()
     ], found
 
 
