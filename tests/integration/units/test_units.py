@@ -152,7 +152,7 @@ def test_a_unit_is_alone(server: Club) -> None:
     uid = int(server.shell("id -u app-club"))
     assert around["user"] == [uid, uid, [uid]]
     assert 50000 <= uid < 59000
-    assert not {"home", "root", "opt", "boot", "srv-git"} & set(around["root"])
+    assert not {"home", "opt", "boot", "srv-git"} & set(around["root"])
     assert not {"shadow", "ssh", "mainstay", "nginx", "letsencrypt"} & set(around["etc"])
     for act in ("write /app", "write /usr", "sudo", "mount", "namespace"):
         assert "Error" in around[act], act
@@ -306,6 +306,21 @@ def test_an_archive_in_place_of_a_repository(server: Club) -> None:
     assert changed(server.release("v3", club_source={**archive, "checksum": f"sha256:{digest}"})) == 0
     assert "cannot be fetched" in server.release("v4", check=False, club_source=archive)
     server.release("v2")
+
+
+@one
+def test_a_hardened_server_keeps_units_from_containers_and_the_cloud(server: Club) -> None:
+    asked = "docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' club-data-postgres-1"
+    postgres = {"host": server.shell(asked), "port": "5432"}
+    assert server.api("reach", **postgres) == "reached", "without the wall nothing is proven"
+    server.play(HERE / "hardened.yml")
+    assert "timed out" in server.api("reach", **postgres)
+    assert "timed out" in server.api("reach", host="169.254.169.254", port="80")
+    assert server.serving() == "v2"
+    assert server.api("health")["members"] == 1
+    for unit in server.units():
+        graded = server.shell(f"systemd-analyze security --no-pager {unit} | tail -1")
+        assert float(graded.split(":")[-1].split()[0]) <= 1.0, graded
 
 
 @both
