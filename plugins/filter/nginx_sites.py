@@ -9,8 +9,8 @@ version_added: 0.1.0
 author: Mainstay contributors (@mainstay-platform)
 description:
   - >-
-    Gives a site for each app that has routes or metrics, with its domains, upstreams with the loopback ports of
-    both slots, routes, rate limits and security headers.
+    Gives a site for each app that has routes or metrics, with its domains, upstreams with the loopback ports or, of
+    static files, the directories of both slots, routes, rate limits and security headers.
   - >-
     Routes and rate limits are sorted, the longest path first. Paths of metrics that a route would reach are
     listed as C(private), to be refused from outside.
@@ -50,7 +50,7 @@ _value:
       type: str
       sample: shop
     upstreams:
-      description: Upstreams with their loopback ports per slot.
+      description: Upstreams with their loopback ports per slot, or C(roots) and C(fallback) of static files.
       type: list
       elements: dict
       sample: [{name: shop_web, service: web, ports: {blue: 20011, green: 28734}}]

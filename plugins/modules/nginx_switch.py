@@ -16,6 +16,8 @@ description:
   - Writes the new weights to the state of the app and to nginx's upstreams, lets nginx test its configuration, reloads
     it and returns when every worker that takes connections serves the new slot. Connections in progress finish in their
     own time.
+  - With an app's programs its static files go to the other slot, in the same file and by the same reload. Where slots
+    share the traffic, a client gets the files of one of them.
   - When nginx refuses, the state and the upstreams are put back and traffic stays where it was.
 options:
   app:

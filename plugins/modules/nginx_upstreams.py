@@ -20,7 +20,8 @@ options:
   sites:
     description:
       - The sites as the role C(nginx) takes them. Of each, C(name) and C(upstreams) matter, the latter a list of
-        C(name) and C(ports), which map a slot to its port on loopback.
+        C(name) and C(ports), which map a slot to its port on loopback, or C(roots), which map it to its directory of
+        static files, with the C(fallback) for paths that name no file.
     type: list
     elements: dict
     required: true
@@ -41,7 +42,11 @@ EXAMPLES = r"""
   mainstay.platform.nginx_upstreams:
     sites:
       - name: shop
-        upstreams: [{name: shop_web, ports: {blue: 20011, green: 20012}}]
+        upstreams:
+          - {name: shop_web, ports: {blue: 20011, green: 20012}}
+          - name: shop_pages
+            roots: {blue: /srv/www/shop/blue, green: /srv/www/shop/green}
+            fallback: /index.html
 """
 
 RETURN = r"""
@@ -93,7 +98,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    files, stale = wanted(module.params["sites"], module.params["prune"])
+    try:
+        files, stale = wanted(module.params["sites"], module.params["prune"])
+    except upstreams.SwitchError as error:
+        module.fail_json(msg=str(error))
     before = {path: store.read(path) for path in files}
     changed = [path for path in files if files[path] != before[path]]
     if not module.check_mode:

@@ -29,7 +29,10 @@ def limit(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def locations(site: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Routes and rate limits of a site, longest path first: ``[{path, upstream, limit, within: [{pattern, limit}]}]``.
+    """Routes and rate limits of a site, longest path first:
+    ``[{path, upstream, files, limit, within: [{pattern, limit}]}]``.
+
+    ``files`` is the suffix of the variables that say where static files are (upstreams.py), None for a program.
 
     nginx takes the location with the longest path alone, so a narrower limit replaces the wider one above it. ``limit``
     is None where nothing is limited. Routes are told apart by case, as nginx does; limits are not, since many an app
@@ -42,7 +45,25 @@ def locations(site: Mapping[str, Any]) -> list[dict[str, Any]]:
     for item in site.get("rate_limits") or []:
         merged[item["path"]] = {"path": item["path"], "upstream": item["upstream"], "limit": limit(item)}
     ordered = sorted(merged.values(), key=lambda location: (-len(location["path"]), location["path"]))
-    return [place | {"within": [_pattern(other) for other in ordered if _passed_by(other, place)]} for place in ordered]
+    static = _static(site)
+    return [
+        place
+        | {
+            "files": variable(place["upstream"]) if place["upstream"] in static else None,
+            "within": [_pattern(other) for other in ordered if _passed_by(other, place)],
+        }
+        for place in ordered
+    ]
+
+
+def variable(upstream: str) -> str:
+    """The name of an upstream in a variable's, where nginx takes no hyphen."""
+    return re.sub(r"\W", lambda found: f"_{ord(found[0]):x}_", upstream, flags=re.ASCII)
+
+
+def _static(site: Mapping[str, Any]) -> list[str]:
+    """Names of the site's upstreams that are files."""
+    return [upstream["name"] for upstream in site.get("upstreams") or [] if upstream.get("roots")]
 
 
 def _passed_by(limited: Mapping[str, Any], place: Mapping[str, Any]) -> bool:
@@ -70,9 +91,9 @@ def windowed(sites: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str,
 def files(sites: Sequence[Mapping[str, Any]], headers: Mapping[str, str], njs: str) -> list[dict[str, Any]]:
     """Files of the sites that have a domain, for config_tree; `headers` are those of a site that names none.
 
-    Each template of a site gets ``site``, with ``locations`` and ``closed``, the patterns of its private paths, added
-    and ``headers`` filled in. `njs` is the version of njs, empty where it is not known; raises ValueError where that is
-    too old for a limit.
+    Each template of a site gets ``site``, with ``locations``, ``files`` (its upstreams of static files) and ``closed``,
+    the patterns of its private paths, added and ``headers`` filled in. `njs` is the version of njs, empty where it is
+    not known; raises ValueError where that is too old for a limit.
     """
     counted = windowed(sites)
     if counted and njs and tuple(map(int, re.findall(r"\d+", njs)[:2])) < (0, 8):
@@ -90,6 +111,7 @@ def files(sites: Sequence[Mapping[str, Any]], headers: Mapping[str, str], njs: s
             own = site.get("headers")
             more = {
                 "locations": locations(site),
+                "files": [{"upstream": name, "files": variable(name)} for name in _static(site)],
                 "closed": [_quoted(f"^{re.escape(path)}(?:[/;]|$)") for path in site.get("private") or []],
                 "headers": headers if own is None else own,
             }

@@ -137,19 +137,6 @@ def test_files_are_told_from_programs() -> None:
     assert got["files"] == [{"upstream": "shop_my-pages", "files": "shop_my_2d_pages"}]
 
 
-@pytest.mark.parametrize(
-    ("site", "brotli", "needed"),
-    [
-        pytest.param(STATIC_SITE, True, True, id="files"),
-        pytest.param(STATIC_SITE, False, False, id="no Brotli"),
-        pytest.param(SITE, True, False, id="programs alone"),
-        pytest.param(STATIC_SITE | {"domains": []}, True, False, id="files that are not served"),
-    ],
-)
-def test_packed_files_need_a_module(site: dict[str, Any], brotli: bool, needed: bool) -> None:
-    assert ("libnginx-mod-http-brotli-static" in packages([site], brotli)) is needed
-
-
 def test_variables_are_different_where_names_are() -> None:
     names = ["a-b_c", "a_b-c", "a_b_c", "a.b_c"]
     assert [variable(name) for name in names] == ["a_2d_b_c", "a_b_2d_c", "a_b_c", "a_2e_b_c"]
