@@ -83,3 +83,46 @@ def test_data_that_containers_could_not_read_is_refused(variables: dict[str, Any
 )
 def test_users_of_their_own_where_nothing_is_kept(variables: dict[str, Any]) -> None:
     assert run(variables)["changed"] is False
+
+
+def site(**upstream: Any) -> dict[str, Any]:
+    """A site of nginx's with one upstream."""
+    upstreams = [{"name": "shop_web", **upstream}]
+    routes = [{"path": "/", "upstream": "shop_web"}]
+    return {"name": "shop", "domains": [], "certificate": "shop", "upstreams": upstreams, "routes": routes}
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        pytest.param({"ports": {"blue": 20001, "green": 20002}}, id="a program"),
+        pytest.param({"roots": {"live": "/srv/www/shop"}}, id="files"),
+        pytest.param({"roots": {"blue": "/srv/b", "green": "/srv/g"}, "fallback": "/index.html"}, id="with a fallback"),
+        pytest.param({"roots": {"blue": "/srv/b", "green": "/srv/g"}, "fallback": None}, id="as derived from apps"),
+        pytest.param({"service": "web", "ports": {"blue": 20001}, "fallback": None}, id="a program without one"),
+    ],
+)
+def test_sites_of_programs_and_of_files(upstream: dict[str, Any]) -> None:
+    assert run({"nginx_sites": [site(**upstream)]})["variables"] == 1
+
+
+@pytest.mark.parametrize(
+    ("upstream", "message"),
+    [
+        pytest.param({}, "one of the following is required: ports, roots", id="neither"),
+        pytest.param(
+            {"ports": {"blue": 1}, "roots": {"blue": "/srv/b"}},
+            "parameters are mutually exclusive: ports|roots",
+            id="both",
+        ),
+        pytest.param(
+            {"ports": {"blue": 1}, "fallback": "/index.html"},
+            "missing parameter(s) required by 'fallback': roots",
+            id="fallback of a program",
+        ),
+    ],
+)
+def test_sites_of_nothing(upstream: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnsibleActionFail) as failure:
+        run({"nginx_sites": [site(**upstream)]})
+    assert message in str(failure.value)
