@@ -118,18 +118,22 @@ def packing(kind: str, write: Sink, timeout: float) -> Iterator[Sink]:
 
 
 @contextlib.contextmanager
-def unpacked(path: Path, timeout: float) -> Iterator[IO[bytes]]:
-    """The plain content of a packed file as a stream that another process can read. Raises ToolError at its end."""
+def unpacked(path: Path, timeout: float, ends: tuple[IO[bytes], IO[bytes]] | None = None) -> Iterator[IO[bytes]]:
+    """The plain content of a packed file as a stream that another process can read. Raises ToolError at its end.
+
+    ``ends`` are those of a pipe that is there already, to be read from and to be written to."""
     kind = kind_of_file(path)
     if kind is None:
         raise ToolError(f"{path} is packed with neither gzip nor zstd")
     place = Place()
-    with path.open("rb") as file, place.running(UNPACK[kind], source=file, timeout=timeout) as tool:
+    source, sink = ends or (None, None)
+    with path.open("rb") as file, place.running(UNPACK[kind], source=file, sink=sink, timeout=timeout) as tool:
+        stream = source or tool.stdout
         try:
-            yield tool.stdout
+            yield stream
         except ToolError as error:
             # Whoever reads what is cut short fails as well. The cause is told, where it is not the file.
-            tool.stdout.close()
+            stream.close()
             own = place.failure(kind, tool.process.wait(), tool.errors())
             if own.inconclusive and not error.inconclusive:
                 raise own from error

@@ -101,11 +101,11 @@ class RestoreText:
         if not self._inside_line and data.startswith(_END, position):
             end = position
         else:
-            found = data.find(b"\n" + _END, position)
-            end = found + 1 if found >= 0 else -1
+            # From behind it takes a third of the time, and nearly always there is none.
+            found = data.rfind(b"\n" + _END, position)
+            end = data.find(b"\n" + _END, position, found + 1 + len(_END)) + 1 if found >= 0 else -1
         if end >= 0:
-            self.counts[table] += data.count(b"\n", position, end)
-            self._rows_digest.update(data[position:end])
+            self._take_rows(table, data, position, end)
             # Every byte is hashed once: the whole is a digest of what is around the rows, and of their digests.
             self.tables[table] = self._rows_digest.hexdigest()
             self._digest.update(f"{table}: {self.tables[table]}\n".encode())
@@ -115,10 +115,13 @@ class RestoreText:
         # The end mark may be cut in two: its line break and its first two bytes stay for the next piece.
         end = max(position, len(data) - len(_END))
         if end > position:
-            self.counts[table] += data.count(b"\n", position, end)
-            self._rows_digest.update(data[position:end])
+            self._take_rows(table, data, position, end)
             self._inside_line = data[end - 1 : end] != b"\n"
         return end
+
+    def _take_rows(self, table: str, data: bytes, position: int, end: int) -> None:
+        self.counts[table] += data.count(b"\n", position, end)
+        self._rows_digest.update(memoryview(data)[position:end])
 
     def _line(self, data: bytes, position: int) -> int:
         """Take one line of SQL, or a piece of one that is too long to keep."""

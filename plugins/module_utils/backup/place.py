@@ -68,14 +68,15 @@ class ToolError(BackupError):
 class Running:
     """A tool at work: ``stdout`` to be read, ``errors()`` what it has complained about so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], stdout: IO[bytes] | None = None) -> None:
         self.process = process
-        self._log = log
+        self.log = log
+        self._stdout = stdout or process.stdout
 
     @property
     def stdout(self) -> IO[bytes]:
         """What the tool prints."""
-        return cast("IO[bytes]", self.process.stdout)
+        return cast("IO[bytes]", self._stdout)
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -84,20 +85,22 @@ class Running:
 
     def errors(self) -> str:
         """All of standard error."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
     """A container by its name, a new one of an ``image``, or this host when there is neither.
 
-    A new container has the host's network and sees the ``files`` of the host; it ends with the tool.
+    A new container has the host's network, or none where it is ``offline``, and sees the ``files`` of the host; it ends
+    with the tool.
     """
 
     container: str | None = None
     image: str | None = None
     files: tuple[str, ...] = ()
+    offline: bool = False
 
     def __str__(self) -> str:
         if self.container:
@@ -118,7 +121,8 @@ class Place:
         if self.container:
             return ["docker", "exec", "--interactive", *names, self.container, *wrapped]
         mounts = [f"--volume={path}:{path}:ro" for path in self.files]
-        return ["docker", "run", "--interactive", *ALONE, *mounts, *names, str(self.image), *wrapped]
+        alone = (*CONFINED, "--network=none") if self.offline else ALONE
+        return ["docker", "run", "--interactive", *alone, *mounts, *names, str(self.image), *wrapped]
 
     @contextlib.contextmanager
     def running(
@@ -127,15 +131,16 @@ class Place:
         *,
         env: Mapping[str, str] | None = None,
         source: IO[bytes] | None = None,
+        sink: IO[bytes] | None = None,
         guarded: bool = False,
         timeout: float = 3600,
         called: str = "",
     ) -> Iterator[Running]:
         """Start a tool, and see to it that it has ended well when the block ends.
 
-        ``source`` becomes its standard input. ``guarded`` tools have low priority and die with us. Raises ToolError
-        when it is missing, fails or takes more than ``timeout`` seconds. When the block raises, it is killed.
-        Errors name it as it is ``called``, which is its first word unless that is a shell.
+        ``source`` becomes its standard input, ``sink`` takes what it prints. ``guarded`` tools have low priority and
+        die with us. Raises ToolError when it is missing, fails or takes more than ``timeout`` seconds. When the block
+        raises, it is killed. Errors name it as it is ``called``, which is its first word unless that is a shell.
         """
         env = env or {}
         called = called or argv[0]
@@ -144,7 +149,7 @@ class Place:
                 process = subprocess.Popen(
                     self.command(argv, env, guarded),
                     stdin=source if source is not None else subprocess.PIPE,
-                    stdout=subprocess.PIPE,
+                    stdout=sink if sink is not None else subprocess.PIPE,
                     stderr=log,
                     env={**os.environ, **env},
                 )

@@ -10,11 +10,11 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from ansible_collections.mainstay.platform.plugins.module_utils.backup import packing, pg_back, pg_text
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import beside, packing, pg_back, pg_text
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine import Sink, Source, Target, chunks, pump
-from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import ToolError
+from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Running, ToolError
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.session import Session
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.verdict import (
     BAD,
@@ -30,6 +30,7 @@ MAGIC = b"PGDMP"
 # psql's status when the server refused a statement.
 SCRIPT_FAILED = 3
 CUSTOM_FORMAT = 1
+DECODE = "pg_restore --version && exec pg_restore -f -"
 
 # The tables whose rows pg_dump writes. Of those of an extension these are the ones that it calls the user's, with the
 # condition that tells which of their rows are (pg_extension_config_dump); what comes with the server is not dumped.
@@ -161,13 +162,13 @@ class PostgreSQL:
         return packing.packing(packing.ZSTD, write, self._target.timeout)
 
     @contextlib.contextmanager
-    def _archive(self, path: Path) -> Iterator[IO[bytes]]:
+    def _archive(self, path: Path, ends: tuple[IO[bytes], IO[bytes]] | None = None) -> Iterator[IO[bytes]]:
         """The archive in a file, unpacked where it is packed. Raises PackedError when something is behind its end."""
         if packing.kind_of_file(path) is None:
             with path.open("rb") as file:
                 yield file
             return
-        with packing.unpacked(path, self._target.timeout) as stream:
+        with packing.unpacked(path, self._target.timeout, ends) as stream:
             yield stream
             if stream.read(1):
                 raise packing.PackedError("there are bytes behind the end of the archive")
@@ -208,6 +209,23 @@ class PostgreSQL:
             return Findings([Check("structure", BAD, f"archive format {head[10]} is not pg_dump's custom format")])
         return Findings([Check("structure", OK, f"archive of pg_dump, custom format {head[5]}.{head[6]}")])
 
+    @contextlib.contextmanager
+    def _decoder(self, path: Path) -> Iterator[Running]:
+        """pg_restore, which says its version and then what is in the archive."""
+        command = ["sh", "-c", DECODE]
+        run: dict[str, Any] = {"timeout": self._target.timeout, "called": "pg_restore"}
+        packed = packing.kind_of_file(path) is not None
+        if self._place.is_host or not packed or path.stat().st_size < beside.LARGE:
+            with self._archive(path) as archive, self._place.running(command, source=archive, **run) as tool:
+                yield tool
+            return
+        with (
+            beside.Pipes() as pipes,
+            self._archive(path, (pipes.into.reader, pipes.into.writer)),
+            beside.running(self._place, command, pipes, **run) as tool,
+        ):
+            yield tool
+
     def _decoded(self, stream: IO[bytes]) -> pg_text.RestoreText | pg_text.DecodeError:
         """What a text says, or what is wrong with it: the text of a tool that was killed is cut short as well."""
         try:
@@ -222,11 +240,8 @@ class PostgreSQL:
         if findings.checks[0].verdict == BAD:
             return findings
         try:
-            findings.tool = self._place.run(["pg_restore", "--version"]).strip()
-            with (
-                self._archive(path) as archive,
-                self._place.running(["pg_restore", "-f", "-"], source=archive, timeout=self._target.timeout) as tool,
-            ):
+            with self._decoder(path) as tool:
+                findings.tool = tool.stdout.readline().decode().strip() or None
                 text = self._decoded(tool.stdout)
             if isinstance(text, pg_text.DecodeError):
                 raise text
