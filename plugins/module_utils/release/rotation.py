@@ -141,14 +141,16 @@ class Rotation:
         """Return the services that serve and have another value than the inventory; raises where one does not run."""
         if not self.serving:
             return []
-        own, found = {check.service for check in self.serving.checks}, []
-        for container in running:
-            if container.project != self.serving.project.name or container.service not in own:
-                continue
+        project, own = self.serving.project.name, {check.service for check in self.serving.checks}
+        ours = [container for container in running if container.project == project and container.service in own]
+        # Compose creates the new container before it stops and removes the old one: a run was killed in between.
+        replaced = {container.service for container in ours if container.status == "created"}
+        found = []
+        for container in ours:
             if not self._uses(scope, container.env or {}):
                 continue
             # One that cannot log in any more is started again and again.
-            if container.status in ("running", "restarting"):
+            if container.status in ("running", "restarting") or container.service in replaced:
                 found.append(container.service)
             elif insist:
                 raise ReleaseError(
@@ -156,7 +158,7 @@ class Rotation:
                     "services while it works: let it end. Otherwise run playbooks/deploy.yml, which starts what has "
                     "stopped, and then this again"
                 )
-        return found
+        return list(dict.fromkeys(found))
 
     def _uses(self, scope: Scope, env: Mapping[str, str]) -> bool:
         # Nobody has seen whether what was started before a run was cut off is well.

@@ -41,6 +41,8 @@ class World:
         self.environments: dict[str, dict[str, str]] = {}
         self.restarted: list[str] = []
         self.stopped = ""
+        # What Compose has created beside it, or in its place, and never started.
+        self.created: list[tuple[str, dict[str, str]]] = []
         self.mute = False
         self.refused: str | None = None
         self.cut_at = -1
@@ -97,6 +99,9 @@ class World:
                 env=env,
             )
             for service, env in self.environments.items()
+        ] + [
+            Container(f"1a2b3c_shop-blue-{service}-1", "shop-blue", service, "web", "created", env=env)
+            for service, env in self.created
         ]
 
     def rotation(self, wanted: Mapping[str, str]) -> Rotation:
@@ -308,6 +313,23 @@ def test_what_somebody_has_stopped_is_not_started(world: World) -> None:
     rotation = world.rotation(world.wanted(NEW, "token-one"))
     todo = rotation.plan(rotation.overdue, world.containers(), ask=False)
     assert (todo.databases, todo.services) == (["db"], []), "a release starts it afterwards"
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["the old one has stopped", "the old one is gone"])
+def test_what_was_killed_while_compose_replaced_it_is_started(world: World, gone: bool) -> None:
+    wanted = world.wanted(NEW, "token-one")
+    world.cut_at = 7  # before a container is created
+    with pytest.raises(CutError):
+        world.rotate(wanted, "db")
+    assert world.restarted == []
+    world.created = [("web", {"DATABASE_URL": f"postgresql://shop:{NEW}@db/shop"})]
+    if gone:
+        del world.environments["web"]
+    else:
+        world.stopped = "web"
+    assert world.rotate(wanted, "db").services == ["web"]
+    assert world.restarted == ["web"]
+    assert "rotation.json" not in world.seen
 
 
 def test_a_secret_that_is_not_there(world: World) -> None:
