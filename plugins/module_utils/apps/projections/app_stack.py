@@ -17,7 +17,6 @@ from ..ports import SLOTS
 from . import units
 from .nginx_sites import upstreams
 
-DATA = "/opt/app-data"
 # What the upstream images of all engines run as.
 DATABASE_USER = 999
 # Opening a large database after a crash takes its time.
@@ -158,7 +157,7 @@ def env_file(variables: Mapping[str, str]) -> str:
 
 def env_files(app: Model, form: Callable[[Mapping[str, str]], str] = env_file) -> dict[str, str]:
     """Return the files of secret variables: one for all services that use them all, one for each that names its own."""
-    used = {_env_file(service): _used(app, service) for service in units.processes(app)}
+    used = {units.secrets_file(service): _used(app, service) for service in units.processes(app)}
     return {dest: form({key: app["secrets"][key] for key in keys}) for dest, keys in sorted(used.items())}
 
 
@@ -166,14 +165,10 @@ def _used(app: Model, service: Model) -> list[str]:
     return [key for key in app["secrets"] if service["secrets"] is None or key in service["secrets"]]
 
 
-def _env_file(service: Model) -> str:
-    return "env/app.env" if service["secrets"] is None else f"env/service-{service['name']}.env"
-
-
 def _service(app: Model, service: Model) -> Compose:
     once = service["run"] == "before_release"
     health = service["health"] or {}
-    volumes = [_bind(f"{DATA}/{app['name']}/{volume['name']}", volume["path"]) for volume in service["volumes"]]
+    volumes = [_bind(f"{units.DATA}/{app['name']}/{volume['name']}", volume["path"]) for volume in service["volumes"]]
     compose: Compose = {
         "image": service["image"],
         **({"command": service["command"]} if service["command"] else {}),
@@ -184,7 +179,7 @@ def _service(app: Model, service: Model) -> Compose:
         **({"cap_add": service["capabilities"]} if service["capabilities"] else {}),
         **_limits(service["memory"], service["memory_reservation"], service["cpus"], service["pids"]),
         "environment": {**app["env"], **service["env"]},
-        "env_file": [_env_file(service)],
+        "env_file": [units.secrets_file(service)],
         **({"volumes": volumes} if volumes else {}),
         # Both slots answer to the same names on the databases' network; the slot's own network is asked first.
         "networks": {"default": {"priority": 1000}, **({"data": {}} if _own(app) else {})},
@@ -241,7 +236,7 @@ def _data(app: Model) -> dict[str, Any]:
 
 def _database(app: Model, database: Model) -> Compose:
     engine = _ENGINES[database["engine"]](database)
-    data = [_bind(f"{DATA}/{app['name']}/{database['name']}", engine["volumes"])]
+    data = [_bind(f"{units.DATA}/{app['name']}/{database['name']}", engine["volumes"])]
     if database["socket"]:
         engine["tmpfs"] = [mount for mount in engine["tmpfs"] if mount.partition(":")[0] != database["socket"]]
         data.append(_bind(units.socket_folder(app, database), database["socket"]))
@@ -371,7 +366,7 @@ def _directories(app: Model) -> list[dict[str, Any]]:
         for volume in service["volumes"]:
             owners.setdefault(volume["name"], (uid, gid))
     directories = [
-        {"path": f"{DATA}/{app['name']}/{name}", "owner": uid, "group": gid, "mode": "0700"}
+        {"path": f"{units.DATA}/{app['name']}/{name}", "owner": uid, "group": gid, "mode": "0700"}
         for name, (uid, gid) in owners.items()
     ]
     if app["runtime"] == "systemd":

@@ -161,7 +161,7 @@ def _unit(app: Model, service: Model, slot: str, command: Sequence[str], once: b
         ("ExecStart", " ".join([_quoted(_program(words[0])), *(_quoted(word) for word in words[1:])])),
         *(("Environment", f"{key}={value}") for key, value in _told(app, service, slot).items()),
         # The app's own come last and count.
-        ("EnvironmentFile", f"{slot_folder}/{_secrets_file(service)}"),
+        ("EnvironmentFile", f"{slot_folder}/{secrets_file(service)}"),
         ("EnvironmentFile", f"{slot_folder}/variables/{service['name']}.env"),
         *([] if once else [("Restart", "always"), ("RestartSec", "3")]),
         ("TimeoutStopSec", f"{service['stop_timeout']}s"),
@@ -229,7 +229,8 @@ def _limits(service: Model) -> Lines:
     ]
 
 
-def _secrets_file(service: Model) -> str:
+def secrets_file(service: Model) -> str:
+    """Return the file of a service's secret variables: one for all that use them all, or its own."""
     return "env/app.env" if service["secrets"] is None else f"env/service-{service['name']}.env"
 
 
