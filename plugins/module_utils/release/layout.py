@@ -19,8 +19,11 @@ def tree(projects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     secrets: dict[str, dict[str, str]] = {}
     for project in projects:
         wanted, data = f"srv/{project['app']}/wanted", project["data"]
+        private = [wanted, *([f"{wanted}/data"] if data else [])]
         # nginx, which serves static files of releases that are no images, passes through.
         directories += [{"dest": f"srv/{project['app']}", "mode": "0711" if project.get("source") else "0750"}]
+        # What is copied from there has the same mode.
+        directories += [{"dest": dest, "mode": "0700"} for dest in private]
         directories += [
             {"dest": item["path"].lstrip("/"), **{key: item[key] for key in ("owner", "group", "mode")}}
             for item in project["directories"]

@@ -304,6 +304,8 @@ def test_files_and_directories() -> None:
     got = tree([project({"0.services.1.volumes": [{"name": "up", "path": "/up"}], "0.services.1.user": "1000:2000"})])
     assert {item["dest"]: (item.get("owner"), item["mode"]) for item in got["directories"]} == {
         "srv/shop": (None, "0750"),
+        "srv/shop/wanted": (None, "0700"),
+        "srv/shop/wanted/data": (None, "0700"),
         "opt/app-data/shop/db": (999, "0700"),
         "opt/app-data/shop/cache": (999, "0700"),
         "opt/app-data/shop/up": (1000, "0700"),
