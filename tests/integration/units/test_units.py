@@ -95,7 +95,8 @@ def give_out(server: Server, folder: Path) -> str:
     server.shell("apt-get update -qq && apt-get install -y -qq git >/dev/null")
     server.shell(GIT, stdin=(folder / "key.pub").read_text())
     run("docker", "cp", str(folder / "bundle"), f"{NAME}:/srv-git/bundle")
-    server.shell("chmod 644 /srv-git/bundle; runuser -u git -- git clone --quiet --bare /srv-git/bundle /srv-git/club.git")
+    clone = "runuser -u git -- git clone --quiet --bare /srv-git/bundle /srv-git/club.git"
+    server.shell(f"chmod 644 /srv-git/bundle; {clone}")
     return key.read_text()
 
 
