@@ -6,13 +6,15 @@
 ``dump`` is dump, hash and manifest beside the engine's own tool and packer into a file (goal: 1.15); ``full`` is its
 verification beside ``sha256sum`` of the same file; ``quick`` beside ``sha256sum`` at 1 GiB (goal: 1.5). Rounds are
 interleaved, of each the smallest counts. ``tools`` is what the engine's own tool and the packer take of ``full`` when
-they decode into nothing. CPU is that of every process, those in containers included; where the disk
-takes its time the wall clock says more of the machine than of the code. Needs the images of testbed/images/build --all.
+they decode into nothing. CPU is that of every process, those in containers included, but not of Docker's daemon and its
+shims; where the disk takes its time the wall clock says more of the machine than of the code. Needs the images of
+testbed/images/build --all.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -22,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / ".ansible" / "collections")]
 
 from ansible_collections.mainstay.platform.plugins.module_utils import summary  # noqa: E402
 from ansible_collections.mainstay.platform.plugins.module_utils.backup import manifest as manifests  # noqa: E402
+from ansible_collections.mainstay.platform.plugins.module_utils.backup import place  # noqa: E402
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.create import create  # noqa: E402
 
 from testbed.images.catalogue import FERRETDB  # noqa: E402
@@ -72,22 +75,37 @@ class Cost:
     peak: float = 0.0
 
 
-def container_cpu(name: str) -> float:
-    """CPU seconds of all that ever ran in a container."""
-    number = bed.sh("docker", "inspect", "--format", "{{.Id}}", name).strip()
-    old = Path(f"/sys/fs/cgroup/cpuacct/docker/{number}/cpuacct.usage")
-    if old.exists():
-        return int(old.read_text()) / 1e9
-    (stat,) = Path("/sys/fs/cgroup").glob(f"**/*{number}*/cpu.stat")
-    return int(stat.read_text().split()[1]) / 1e6
+@functools.cache
+def account(container: str) -> Path:
+    """Where the kernel says what a container has used."""
+    number = bed.sh("docker", "inspect", "--format", "{{.Id}}", container).strip()
+    old = Path("/sys/fs/cgroup/cpuacct")
+    root, name = (old, "cpuacct.usage") if old.is_dir() else (Path("/sys/fs/cgroup"), "cpu.stat")
+    (found,) = root.glob(f"**/*{number}*/{name}")
+    return found
 
 
-def measured(work: Callable[[], Any], container: str = "") -> Cost:
-    """The cost of a piece of work, in a process of its own, so that its memory can be told from ours."""
+def used(file: Path) -> float:
+    """The CPU seconds that an account says."""
+    text = file.read_text()
+    return int(text) / 1e9 if file.name == "cpuacct.usage" else int(text.split()[1]) / 1e6
+
+
+def measured(work: Callable[[], Any], boxes: Sequence[str] = ()) -> Cost:
+    """The cost of a piece of work, in a process of its own, so that its memory can be told from ours.
+
+    With ``boxes``, containers of which the first is the one that works, its CPU counts as well, and that of all
+    containers of the group that are there for a while and no more. That of the others does not.
+    """
+    accounts = [account(box) for box in boxes]
 
     def spent() -> float:
         own = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return own.ru_utime + own.ru_stime + (container_cpu(container) if container else 0.0)
+        seconds = own.ru_utime + own.ru_stime
+        if accounts:
+            group = accounts[0].parent.parent / accounts[0].name
+            seconds += used(group) - sum(map(used, accounts[1:]))
+        return seconds
 
     before, begin = spent(), time.monotonic()
     number = os.fork()
@@ -159,23 +177,35 @@ FILL = {
 }
 
 
+def group() -> str:
+    """The control group of all containers that are started here, as Docker wants it named."""
+    driver = bed.sh("docker", "info", "--format", "{{.CgroupDriver}}").strip()
+    return f"{'' if driver == 'systemd' else '/'}mainstaybenchmark{os.getpid()}.slice"
+
+
 @contextmanager
-def databases(out: Path) -> Iterator[list[bed.Database]]:
-    """A database of every engine."""
+def databases(out: Path, engines: Sequence[str]) -> Iterator[list[bed.Database]]:
+    """A database of each of these engines."""
     postgres = {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": bed.PASSWORD, "POSTGRES_DB": "shop"}
     mongo = {"MONGO_INITDB_ROOT_USERNAME": "shop", "MONGO_INITDB_ROOT_PASSWORD": bed.PASSWORD}
-    rooms = [
-        bed.server("postgres:17", *(word for item in postgres.items() for word in ("--env", "=".join(item)))),
-        bed.mysql_server("mariadb:11.8"),
-        bed.mysql_server("mysql:9"),
-        bed.server("redis:8.0", command=("redis-server", "--requirepass", bed.PASSWORD)),
-        bed.server(f"mongo:{FERRETDB}", *(word for item in mongo.items() for word in ("--env", "=".join(item)))),
-    ]
+    parent = f"--cgroup-parent={group()}"
+    place.CONFINED = (*place.CONFINED, parent)  # type: ignore[assignment]
+
+    def server(engine: str) -> Iterator[str]:
+        env = {"postgresql": postgres, "mongodb": mongo}.get(engine, {})
+        options = (parent, *(word for item in env.items() for word in ("--env", "=".join(item))))
+        if engine in ("mariadb", "mysql"):
+            return bed.mysql_server({"mariadb": "mariadb:11.8", "mysql": "mysql:9"}[engine], *options)
+        if engine == "redis":
+            return bed.server("redis:8.0", *options, command=("redis-server", "--requirepass", bed.PASSWORD))
+        return bed.server("postgres:17" if engine == "postgresql" else f"mongo:{FERRETDB}", *options)
+
+    rooms = [server(engine) for engine in engines]
     names = [next(room) for room in rooms]
     try:
         yield [
-            bed.Database(kind, name, user, bed.PASSWORD, "" if kind == "redis" else "shop", out / kind)
-            for (kind, user), name in zip(USERS.items(), names, strict=True)
+            bed.Database(kind, name, USERS[kind], bed.PASSWORD, "" if kind == "redis" else "shop", out / kind)
+            for kind, name in zip(engines, names, strict=True)
         ]
     finally:
         for room in rooms:
@@ -193,8 +223,8 @@ def ready(database: bed.Database) -> None:
     bed.wait(lambda: bed.sh("docker", "exec", database.container, *ask) if ask else database.connect().counts())
 
 
-def compare(database: bed.Database, folder: Path, rounds: int) -> dict[str, Any]:
-    """One engine: the bare tool, ours, the proof, sha256sum."""
+def compare(database: bed.Database, others: Sequence[str], folder: Path, rounds: int) -> dict[str, Any]:
+    """One engine: the bare tool, ours, the proof, sha256sum. ``others`` are containers that have nothing to do."""
     secret = {"mariadb": "MYSQL_PWD", "mysql": "MYSQL_PWD", "redis": "REDISCLI_AUTH"}.get(database.engine, "PGPASSWORD")
     given = {"BOX": database.container, "OUT": str(folder / "bare"), "SQL": SQL, "NAMES": f"--env {secret}"}
     env = {**os.environ, **given, secret: bed.PASSWORD}
@@ -219,7 +249,7 @@ def compare(database: bed.Database, folder: Path, rounds: int) -> dict[str, Any]
         )
 
     made = database.back_up()
-    box = database.container
+    box = (database.container, *others)
     for _round in range(rounds):
         seen["bare"].append(measured(bare, box))
         seen["dump"].append(measured(dump, box))
@@ -278,8 +308,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--size", type=float, default=1.0, help="how much data: 1 is 20 to 50 MiB of dump each")
+    parser.add_argument("--engines", nargs="+", choices=USERS, default=list(USERS), help="only these")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, databases(Path(name)) as found:
+    with tempfile.TemporaryDirectory() as name, databases(Path(name), arguments.engines) as found:
         rows = []
         for database in found:
             ready(database)
@@ -287,7 +318,8 @@ def main() -> int:
                 bed.sh("docker", "exec", "-i", database.container, "sh", "-c", "cat > /tmp/config",
                        stdin=f"password: {bed.PASSWORD!r}\n")  # fmt: skip
             FILL[database.engine](database, arguments.size)
-            rows.append(compare(database, Path(name), arguments.rounds))
+            others = [one.container for one in found if one is not database]
+            rows.append(compare(database, others, Path(name), arguments.rounds))
         at_rest = quick(Path(name), arguments.rounds)
     head = (
         "engine",

@@ -152,11 +152,11 @@ def postgres(postgres_server: str, tmp_path: Path) -> Iterator[Database]:
     unharmed(postgres_server)
 
 
-def mysql_server(image: str) -> Iterator[str]:
+def mysql_server(image: str, *options: str) -> Iterator[str]:
     if not sh("docker", "image", "ls", "--quiet", f"{IMAGES}/{image}"):
         pytest.skip(f"there is no image {image} (testbed/images/build --all says why)")
     yield from server(
-        image, "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/run/mysqld:uid=999,gid=999,mode=0755",
+        image, *options, "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/run/mysqld:uid=999,gid=999,mode=0755",
         "--user", "999:999", "--env", f"MYSQL_ROOT_PASSWORD={PASSWORD}", "--env", "MYSQL_ROOT_HOST=localhost",
         "--env", "MYSQL_USER=shop", "--env", f"MYSQL_PASSWORD={PASSWORD}", "--env", "MYSQL_DATABASE=shop",
     )  # fmt: skip
