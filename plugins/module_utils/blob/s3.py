@@ -19,7 +19,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -47,6 +47,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.blob.protection 
 from ansible_collections.mainstay.platform.plugins.module_utils.blob.source import READ, Source, each, open_source
 
 T = TypeVar("T")
+# What one request sends of a file, and its MD5 as the service is told it.
+_Body = tuple[plan.Block, str]
 # Up to this a file is one request; above, parts of this size. S3 takes 10,000 of them.
 PART = 64 * plan.MIB
 MAX_PARTS = 10_000
@@ -105,8 +107,14 @@ class S3Store:
         """Close the connections."""
         self._sdk.close()
 
-    def put(self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None) -> StoredObject:
-        """Store a file under a free name. Where the same file is there already, ``changed`` is False."""
+    def put(
+        self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None, *, sha256: str | None = None
+    ) -> StoredObject:
+        """Store a file under a free name. Where the same file is there already, ``changed`` is False.
+
+        ``sha256`` (hexadecimal) is what the file is known to have, and a file that has another is not stored. With it
+        a large file is hashed while it is sent; without it before.
+        """
         errors = plan.check_metadata(metadata or {})
         if errors:
             raise ValueError("\n".join(errors))
@@ -116,17 +124,33 @@ class S3Store:
         with open_source(Path(path)) as source:
             size = max(PART, -(-source.size // MAX_PARTS // plan.MIB) * plan.MIB)
             pieces = list(plan.blocks(source.size, size)) or [plan.Block(0, 0, 0)]
-            digest, md5s = source.digests(pieces, self._check)
-            sha256 = digest.hex()
+            whole = hashlib.sha256()
+            bodies: Iterable[_Body] = (
+                (block, base64.b64encode(source.md5_within(block, whole, self._check)).decode()) for block in pieces
+            )
+
+            def same() -> str:
+                """The digest of the whole, which has been hashed."""
+                if sha256 and whole.hexdigest() != sha256.lower():
+                    raise BlobError(
+                        f"{path} is not what it should be: its SHA-256 is {whole.hexdigest()}, expected {sha256}; "
+                        f"nothing was stored in {self.where}"
+                    )
+                return whole.hexdigest()
+
+            # The service wants what is kept with a file before the first byte of it.
+            if not sha256 or len(pieces) == 1:
+                bodies = list(bodies)
+                sha256 = same()
+            sha256 = sha256.lower()
             extra = {"mainstay_size": str(source.size), "mainstay_sha256": sha256}
             arguments = {"Bucket": self.bucket, "Key": key, "Metadata": {**(metadata or {}), **extra}}
-            bodies = [(block, base64.b64encode(md5).decode()) for block, md5 in zip(pieces, md5s, strict=True)]
             verified, changed = "Content-MD5 of each request, checked by the service", True
             try:
-                if len(bodies) == 1:
-                    answer = self._whole(source, *bodies[0], arguments, action)
+                if len(pieces) == 1:
+                    answer = self._whole(source, next(iter(bodies)), arguments, action)
                 else:
-                    answer = self._parts(source, bodies, arguments, action)
+                    answer = self._parts(source, bodies, same, arguments, action)
             except _TakenError as taken:
                 verified, changed = self._must_be_ours(taken, key, source.size, sha256), taken.repeated
                 answer = {}
@@ -249,9 +273,8 @@ class S3Store:
 
     # -- one request, or parts ---------------------------------------------------------------------------------------
 
-    def _whole(
-        self, source: Source, block: plan.Block, md5: str, arguments: dict[str, Any], action: str
-    ) -> dict[str, Any]:
+    def _whole(self, source: Source, body: _Body, arguments: dict[str, Any], action: str) -> dict[str, Any]:
+        block, md5 = body
         answer: dict[str, Any] = self._call(
             action,
             self._sdk.put_object,
@@ -265,12 +288,17 @@ class S3Store:
         return answer
 
     def _parts(
-        self, source: Source, bodies: Sequence[tuple[plan.Block, str]], arguments: dict[str, Any], action: str
+        self,
+        source: Source,
+        bodies: Iterable[_Body],
+        same: Callable[[], object],
+        arguments: dict[str, Any],
+        action: str,
     ) -> dict[str, Any]:
         place = {key: arguments[key] for key in ("Bucket", "Key")}
         place["UploadId"] = self._call(action, self._sdk.create_multipart_upload, **arguments)["UploadId"]
 
-        def send(body: tuple[plan.Block, str]) -> dict[str, Any]:
+        def send(body: _Body) -> dict[str, Any]:
             block, md5 = body
             answer = self._call(
                 action,
@@ -286,6 +314,7 @@ class S3Store:
         try:
             parts = each(send, bodies, self._concurrency, self._stop)
             source.unchanged()
+            same()
             whole = {"Parts": parts}
             complete: Callable[..., dict[str, Any]] = self._sdk.complete_multipart_upload
             return self._call(action, complete, **place, MultipartUpload=whole, IfNoneMatch="*")

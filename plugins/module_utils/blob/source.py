@@ -78,18 +78,15 @@ class Source:
             digest.update(self.view(start, min(READ, end - start)))
         return digest.digest()
 
-    def digests(self, pieces: Iterable[Block], check: Callable[[], None]) -> tuple[bytes, list[bytes]]:
-        """The SHA-256 of blocks that follow each other, and the MD5 of each, by one reading. ``check`` may raise."""
-        whole, md5s = hashlib.sha256(), []
-        for block in pieces:
-            md5 = hashlib.md5(usedforsecurity=False)
-            for start in range(block.offset, block.offset + block.size, READ):
-                check()
-                piece = self.view(start, min(READ, block.offset + block.size - start))
-                whole.update(piece)
-                md5.update(piece)
-            md5s.append(md5.digest())
-        return whole.digest(), md5s
+    def md5_within(self, block: Block, whole: hashlib._Hash, check: Callable[[], None]) -> bytes:
+        """The MD5 of a block, by the same reading that adds it to the hash of the ``whole``. ``check`` may raise."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for start in range(block.offset, block.offset + block.size, READ):
+            check()
+            piece = self.view(start, min(READ, block.offset + block.size - start))
+            whole.update(piece)
+            digest.update(piece)
+        return digest.digest()
 
     def tree(self, block_size: int, concurrency: int) -> str:
         """The digest over block digests (`plan.tree_digest`)."""

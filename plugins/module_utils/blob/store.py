@@ -75,9 +75,16 @@ class Store:
         return f"container '{self._client.container}' of account '{self._client.endpoint.account}'"
 
     def put(
-        self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None, overwrite: bool = False
+        self,
+        path: Path | str,
+        name: str,
+        metadata: Mapping[str, str] | None = None,
+        overwrite: bool = False,
+        *,
+        sha256: str | None = None,
     ) -> StoredObject:
-        """Store a file. Does nothing when it is there already (``changed`` is False then)."""
+        """Store a file. Does nothing when it is there already (``changed`` is False then). What is kept with it is a
+        digest over its blocks, so ``sha256`` is not asked for."""
         errors = plan.check_metadata(metadata or {})
         if errors:
             raise ValueError("\n".join(errors))

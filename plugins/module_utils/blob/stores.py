@@ -38,8 +38,13 @@ class Store(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def put(self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None) -> StoredObject:
-        """Store a file under a free name. Does nothing when it is there already (``changed`` is False then)."""
+    def put(
+        self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None, *, sha256: str | None = None
+    ) -> StoredObject:
+        """Store a file under a free name. Does nothing when it is there already (``changed`` is False then).
+
+        ``sha256`` is what the file is known to have, for stores that keep it with the object.
+        """
 
     def get(self, name: str, dest: Path | str, sha256: str | None = None) -> StoredObject:
         """Fetch an object to a file, whole and verified or not at all."""

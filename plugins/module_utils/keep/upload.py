@@ -116,7 +116,8 @@ def _send(
         save(state)
     words = {"app": item["app"], "job": item["job"], "set": item["set"], "verdict": item["verification"]["verdict"]}
     try:
-        done = store.put(directory / name, path + name, words)
+        known = item["sha256"] if name == item["file"] else None
+        done = store.put(directory / name, path + name, words, sha256=known)
     except BlobError as error:
         # An earlier run sent it and never got the answer, or was killed before it could remember it.
         if not (again and error.code in _TAKEN):

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -213,6 +215,57 @@ def test_what_is_to_blame_for_other_bytes(
         monkeypatch.setattr(store._sdk, "put_object", put_object)
         with pytest.raises(BlobError, match=said):
             store.put(path, "x")
+
+
+class Parts:
+    """As much of boto3 as an upload needs; keeps what it is given, by the name of the call."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.metadata: dict[str, str] = {}
+        self.bodies: dict[int, bytes] = {}
+        self.meta = SimpleNamespace(endpoint_url="https://s3.test")
+
+    def close(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**given: Any) -> dict[str, str]:
+            if "Metadata" in given:
+                self.metadata = given["Metadata"]
+            if "Body" in given:
+                self.bodies[given.get("PartNumber", 0)] = given["Body"].read()
+            self.calls.append(name)
+            return {"UploadId": "1", "ETag": "x"}
+
+        return call
+
+
+@pytest.mark.parametrize("mebibytes", [pytest.param(1, id="in one request"), pytest.param(2.5, id="in parts")])
+@pytest.mark.parametrize(
+    "known", [pytest.param(None, id="not known"), pytest.param(0, id="known"), pytest.param(1, id="known as another")]
+)
+def test_what_a_file_is_known_to_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mebibytes: float, known: int | None
+) -> None:
+    """Nothing is completed where the file has rotted since its manifest was written."""
+    monkeypatch.setattr(s3, "PART", plan.MIB)
+    content = os.urandom(int(mebibytes * plan.MIB))
+    (tmp_path / "f").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    with s3.S3Store(S3) as store:
+        fake = Parts()
+        monkeypatch.setattr(store, "_sdk", fake)
+        if known:
+            with pytest.raises(BlobError, match=f"f is not what it should be: its SHA-256 is {digest}, expected 0"):
+                store.put(tmp_path / "f", "x", sha256="0" * 64)
+            assert {"complete_multipart_upload", "put_object"}.isdisjoint(fake.calls)
+            assert fake.calls[-1:] == (["abort_multipart_upload"] if mebibytes > 1 else [])
+            return
+        done = store.put(tmp_path / "f", "x", sha256=None if known is None else digest.upper())
+    assert (done.sha256, fake.metadata["mainstay_sha256"]) == (digest, digest)
+    assert b"".join(fake.bodies[number] for number in sorted(fake.bodies)) == content
+    assert fake.calls[-1] == ("complete_multipart_upload" if mebibytes > 1 else "put_object")
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:

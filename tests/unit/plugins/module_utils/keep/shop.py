@@ -45,8 +45,12 @@ class Shop:
                 self.fails[start] = (count - 1, code)
                 raise BlobError(f"cannot {what}", Failure("answer", 403, code) if code else None)
 
-    def put(self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None) -> StoredObject:
+    def put(
+        self, path: Path | str, name: str, metadata: Mapping[str, str] | None = None, *, sha256: str | None = None
+    ) -> StoredObject:
         self._trouble(f"put {name}")
+        if sha256 and hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
+            raise BlobError(f"{path} is not what it should be")
         if name in self.objects:
             raise BlobError(f"'{name}' exists already", Failure("answer", 412, "PreconditionFailed"))
         self.objects[name] = Path(path).read_bytes()
