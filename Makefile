@@ -61,7 +61,7 @@ grade: setup ## The sample product's server, hardened by the strict profile: its
 	@tests/grade/whole.sh
 
 # Of `bench`: first_run makes the sample server anew; servers takes a quarter of an hour and 10 GB of memory.
-BENCHMARKS ?= first_run converge tree blob_upload blob_download backup_verify
+BENCHMARKS ?= first_run converge tree blob_upload blob_download s3_transfer backup_verify
 
 bench: setup ## Benchmarks, as tables and as JSON in benchmarks/results (BENCHMARKS="converge servers" for those alone)
 	@testbed/bed up

@@ -177,6 +177,35 @@ def make_container(url: str, key: str) -> None:
     subprocess.run([sys.executable, "-c", program, url, key], check=True)
 
 
+def installed(place: Path, *requirements: str) -> str | None:
+    """Make ``place`` a Python environment with these requirements, as uv is told of them; answers what hindered it."""
+    uv = [str(ROOT / ".cache/uv-venv/bin/uv")]
+    pip = [str(ROOT / ".cache/uv-venv/bin/pip"), "config", "get", "global.index-url"]
+    index = subprocess.run(pip, capture_output=True, text=True, check=False).stdout.strip()
+    environment = {**os.environ, "UV_CACHE_DIR": str(ROOT / ".cache/uv"), "UV_SYSTEM_CERTS": "1"}
+    environment |= {"UV_DEFAULT_INDEX": index} if index else {}
+    say(f"installing {' '.join(requirements)} into {place.relative_to(ROOT)}")
+    steps = [
+        [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(place)],
+        [
+            *uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--prerelease",
+            "allow",
+            "--python",
+            str(place / "bin/python"),
+            *requirements,
+        ],
+    ]
+    for step in steps:
+        done = subprocess.run(step, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return done.stderr.strip()[-300:]
+    return None
+
+
 def make_file(path: Path, mebibytes: int) -> Path:
     """A file of random bytes."""
     with path.open("wb") as file:

@@ -1,19 +1,22 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers for the benchmarks of transfers: a blob service that discards what it gets, and a line before one.
+"""Servers for the benchmarks of transfers: services that discard what they get, and a line before one.
 
-blob_servers.py sink PORT [FILE]                     every blob has the content of FILE
+blob_servers.py sink PORT [FILE]                     Azure's; every blob has the content of FILE
+blob_servers.py s3 PORT CERTIFICATE KEY              an S3 service by TLS, for uploads alone
 blob_servers.py line PORT TARGET_PORT MILLISECONDS   round trip; SIGUSR1 cuts the line for five seconds
 """
 
 from __future__ import annotations
 
+import base64
 import collections
 import contextlib
 import os
 import re
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -34,6 +37,8 @@ class Sink:
         buffer = bytearray(1 << 20)
         waiting = b""
         with contextlib.suppress(OSError), connection:
+            if isinstance(connection, ssl.SSLSocket):
+                connection.do_handshake()
             while True:
                 while b"\r\n\r\n" not in waiting:
                     more = connection.recv(65536)
@@ -47,10 +52,13 @@ class Sink:
                 size = int(headers.get("content-length", "0"))
                 if headers.get("expect"):
                     connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                left = size - len(body)
-                while left > 0:
-                    left -= connection.recv_into(buffer, min(left, len(buffer)))
-                waiting = body[size:]
+                if headers.get("transfer-encoding") == "chunked":
+                    waiting = unchunked(connection, body)
+                else:
+                    left = size - len(body)
+                    while left > 0:
+                        left -= connection.recv_into(buffer, min(left, len(buffer)))
+                    waiting = body[size:]
                 if method == "GET" and "comp=" not in target and self.content >= 0:
                     self.send(connection, self.blobs.get(target.partition("?")[0], {}), headers)
                 else:
@@ -88,6 +96,55 @@ class Sink:
                 200, {"x-ms-blob-type": "BlockBlob", "content-type": "application/octet-stream"} | self.blobs[path]
             )
         return response(404, {"x-ms-error-code": "BlobNotFound"})
+
+
+class Bucket(Sink):
+    """As much of an S3 service as uploads need. What it calls an ETag is the MD5 that it was told, if any."""
+
+    def answer(self, method: str, target: str, headers: dict[str, str], size: int) -> bytes:
+        """The response to one request."""
+        path, _, query = target.partition("?")
+        if method == "HEAD" and path in self.blobs:
+            return response(200, self.blobs[path])
+        if method == "POST" and "uploadId=" not in query:
+            self.blobs[f"{path}?"] = kept(headers)
+            return document("<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>")
+        if method == "POST":
+            self.blobs[path] = {**self.blobs.pop(f"{path}?", {}), "content-length": str(self.staged.pop(path, 0))}
+            return document('<CompleteMultipartUploadResult><ETag>"1-1"</ETag></CompleteMultipartUploadResult>')
+        etag = f'"{base64.b64decode(headers.get("content-md5", "")).hex() or "0" * 32}"'
+        if method == "PUT":
+            size = int(headers.get("x-amz-decoded-content-length", size))
+            self.staged[path] += size
+            if "partNumber=" not in query:
+                self.blobs[path] = {**kept(headers), "content-length": str(self.staged.pop(path)), "etag": etag}
+            return response(200, {"etag": etag})
+        return response(404)
+
+
+def unchunked(connection: socket.socket, waiting: bytes) -> bytes:
+    """Discard a body that comes in chunks, of which ``waiting`` has come; answers what has come behind it."""
+    while True:
+        while b"\r\n" not in waiting:
+            waiting += connection.recv(65536)
+        length, _, waiting = waiting.partition(b"\r\n")
+        left = int(length.partition(b";")[0], 16) + 2
+        while left > len(waiting):
+            left -= len(waiting)
+            waiting = connection.recv(1 << 20)
+        waiting = waiting[left:]
+        if length.strip(b"0") == b"":
+            return waiting
+
+
+def kept(headers: dict[str, str]) -> dict[str, str]:
+    """The metadata in the headers of an upload."""
+    return {key: value for key, value in headers.items() if key.startswith("x-amz-meta-")}
+
+
+def document(text: str) -> bytes:
+    """A response with XML."""
+    return response(200, {"content-type": "application/xml", "content-length": str(len(text))}) + text.encode()
 
 
 def response(status: int, headers: dict[str, str] | None = None) -> bytes:
@@ -142,7 +199,11 @@ def main() -> None:
     """Serve until somebody ends it."""
     kind, port, *rest = sys.argv[1:]
     server = socket.create_server(("127.0.0.1", int(port)))
-    sink = Sink(rest[0] if kind == "sink" and rest else "")
+    trust = None
+    if kind == "s3":
+        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trust.load_cert_chain(*rest)
+    sink = Bucket() if trust else Sink(rest[0] if kind == "sink" and rest else "")
     through: set[socket.socket] = set()
     closed_until = 0.0
 
@@ -157,7 +218,10 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, cut)
     while True:
         connection, _ = server.accept()
-        if kind == "sink":
+        if trust:
+            # Hands are shaken in the connection's own thread.
+            connection = trust.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        if kind in ("sink", "s3"):
             threading.Thread(target=sink.serve, args=(connection,), daemon=True).start()
             continue
         if time.monotonic() < closed_until:

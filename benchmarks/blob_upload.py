@@ -80,22 +80,9 @@ def peer() -> Path | None:
     collection = next((ROOT / ".venv/lib").glob("python3*/site-packages/ansible_collections/azure/azcollection"))
     copied = PEER / "collections/ansible_collections/azure/azcollection"
     if not (PEER / "ready").exists():
-        uv = [str(ROOT / ".cache/uv-venv/bin/uv")]
-        pip = [str(ROOT / ".cache/uv-venv/bin/pip"), "config", "get", "global.index-url"]
-        index = subprocess.run(pip, capture_output=True, text=True, check=False).stdout.strip()
-        environment = {**os.environ, "UV_CACHE_DIR": str(ROOT / ".cache/uv"), "UV_SYSTEM_CERTS": "1"}
-        environment |= {"UV_DEFAULT_INDEX": index} if index else {}
-        say(f"installing the requirements of azure.azcollection into {PEER.relative_to(ROOT)}")
-        steps = [
-            [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(PEER)],
-            [*uv, "pip", "install", "--quiet", "--prerelease", "allow", "--python", str(PEER / "bin/python"),
-             "-r", str(collection / "requirements.txt")],
-        ]  # fmt: skip
-        for step in steps:
-            done = subprocess.run(step, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                say(f"azure.azcollection is left out: {done.stderr.strip()[-300:]}")
-                return None
+        if hindered := bench.installed(PEER, "-r", str(collection / "requirements.txt")):
+            say(f"azure.azcollection is left out: {hindered}")
+            return None
         shutil.copytree(collection, copied)
         common = copied / "plugins/module_utils/azure_rm_common.py"
         start = "    def get_blob_service_client(self, resource_group_name, storage_account_name, auth_mode='key'):\n"
