@@ -20,7 +20,7 @@ from azure.storage.blob import ContainerClient
 from pyrage import x25519
 
 from testbed.cloud.places import ACCOUNT, ADDRESSES, CONTAINER, SECRETS, STATE
-from testbed.outside import ROOT, Machine, bed, run
+from testbed.outside import ROOT, Machine, bed, run, wait_for
 
 HERE = Path(__file__).parent
 NAMES = ("t-wayback", "t-backup")
@@ -154,6 +154,7 @@ def test_a_drill_that_passes(way: Way) -> None:
     assert kept["verdict"] == "ok", kept
     checks = {check["name"]: check["verdict"] for check in kept["checks"]}
     names = ["way-postgres: counts", "way-postgres: contents", "way-redis: counts", "way-mongo: counts"]
+    names += [f"way-{name}: server" for name in ("postgres", "redis", "mongo")]
     for name in [*names, "way-uploads: files", "way-uploads: restored", "release"]:
         assert checks[name] == "ok", (name, kept)
     assert 'mainstay_drill_ok{app="way"} 1.0' in way.first.shell(f"cat {METRICS}/mainstay_drill_way.prom")
@@ -198,6 +199,28 @@ def test_a_drill_that_must_fail(way: Way, suffix: str, reason: str) -> None:
         assert ": BAD: " in said
     finally:
         blob.upload_blob(good, overwrite=True, metadata=blob.get_blob_properties().metadata)
+
+
+def test_what_a_manifest_tells_of_its_set(way: Way) -> None:
+    paper = way.first.shell("cat $(ls /var/backups/mainstay/way/redis/*.manifest.json | tail -1)")
+    manifest = json.loads(paper)
+    assert (manifest["served"]["release"], manifest["served"]["rolled_back"]) == ("good-1", None)
+    assert manifest["pieces"] == [manifest["file"]]
+
+
+def test_what_a_killed_run_leaves_goes_with_the_next(way: Way) -> None:
+    unit, folder = "mainstay-backup-way-redis.service", "/var/lib/mainstay/tmp"
+    assert way.first.shell(f"ls -A {folder}", check=False) == ""
+    way.first.shell(f"systemctl start --no-block {unit}")
+    wait_for("it has begun", lambda: way.first.shell(f"ls -A {folder}", check=False))
+    way.first.shell(f"systemctl kill --signal=KILL {unit}")
+    wait_for("it is dead", lambda: "failed" in way.first.shell(f"systemctl is-active {unit}", check=False))
+    assert way.first.shell(f"ls -A {folder}", check=False).startswith("ansible-local-")
+    way.first.shell(f"systemctl start {unit}")
+    assert way.first.shell(f"ls -A {folder}", check=False).startswith("ansible-local-"), "it may be somebody's still"
+    way.first.shell(f"touch -d '13 hours ago' {folder}/*")
+    way.first.shell(f"systemctl start {unit}")
+    assert way.first.shell(f"ls -A {folder}", check=False) == ""
 
 
 def test_beside(way: Way) -> None:
