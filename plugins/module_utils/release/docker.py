@@ -227,6 +227,11 @@ class Docker:
         self._up(project, "--no-deps", "--force-recreate", *services)
 
     def _up(self, project: Project, *words: str) -> None:
+        # What a killed run of Compose has created in place of a container, and never started, has the name that the
+        # next one wants. One that is being started at this moment stays.
+        left = ("--filter", f"label={_PROJECT}={project.name}", "--filter", "status=created")
+        if found := self.must("ps", "--all", "--quiet", *left).split():
+            self.run("rm", *found)
         done = self.compose(project, "up", "--detach", "--no-build", "--pull", "never", *words)
         if done.returncode:
             raise ReleaseError(

@@ -97,11 +97,19 @@ def test_commands_of_compose() -> None:
     docker.up(Project("shop-blue", "/srv/shop/releases/v1", ("compose.yml", "slot-blue.yml")), ["web"])
     docker.down("shop-blue")
     assert docker.ran == [
+        "ps --all --quiet --filter label=com.docker.compose.project=shop-blue --filter status=created",
         "compose --ansi never --project-name shop-blue --project-directory /srv/shop/releases/v1 "
         "--file /srv/shop/releases/v1/compose.yml --file /srv/shop/releases/v1/slot-blue.yml "
         "up --detach --no-build --pull never --remove-orphans web",
         "compose --ansi never --project-name shop-blue down --remove-orphans",
     ]
+
+
+def test_what_a_killed_run_of_compose_has_created_is_removed_first() -> None:
+    docker = Recorded(("ps", 0, "1a2b\n3c4d\n", ""))
+    docker.renew(Project("shop-blue", "/srv/shop", ("compose.yml",)), ["web"])
+    assert docker.ran[1] == "rm 1a2b 3c4d"
+    assert docker.ran[2].endswith("up --detach --no-build --pull never --no-deps --force-recreate web")
 
 
 @pytest.mark.parametrize(
