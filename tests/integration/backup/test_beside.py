@@ -28,6 +28,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.backup.engine im
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.place import Place
 from ansible_collections.mainstay.platform.plugins.module_utils.backup.postgresql import PostgreSQL
 beside.LARGE = 0
+beside.RUN = str(Path(sys.argv[3]).parent)
 PostgreSQL(Target(Place(sys.argv[2]))).examine(Path(sys.argv[3]))
 """
 
