@@ -12,6 +12,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,46 @@ def held(machine: Machine) -> tuple[str, str, int, str]:
     return psql(machine, "SELECT count(*) FROM t"), redis(machine, "dbsize"), mongo(machine, "way"), files
 
 
+@contextmanager
+def spoilt(way: Way, suffix: str) -> Iterator[None]:
+    """PostgreSQL's newest file with this suffix in the far store has another byte, or its manifest another count."""
+    client = way.blobs()
+    names = [blob.name for blob in client.list_blobs(name_starts_with=f"{way.prefix}/{NAMES[0]}/way/postgres/")]
+    name = next(name for name in sorted(names) if name.endswith(suffix))
+    blob = client.get_blob_client(name)
+    good, metadata = blob.download_blob().readall(), blob.get_blob_properties().metadata
+    middle = len(good) // 2
+    bad, kept = good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :], metadata
+    if suffix == ".manifest.json":
+        manifest = json.loads(good)
+        manifest["counts"]["public.t"] += 1
+        bad, kept = json.dumps(manifest).encode(), {}
+    blob.upload_blob(bad, overwrite=True, metadata=kept)
+    try:
+        yield
+    finally:
+        blob.upload_blob(good, overwrite=True, metadata=metadata)
+
+
+def drill_failed(way: Way) -> list[dict[str, Any]]:
+    """The alert as Prometheus has it; empty while it does not fire."""
+    answer = json.loads(way.first.shell("curl -fsS 127.0.0.1:9090/api/v1/alerts"))
+    return [item for item in answer["data"]["alerts"] if item["labels"]["alertname"] == "DrillFailed"]
+
+
+def at_alertmanager(way: Way) -> list[dict[str, Any]]:
+    """The alert as Alertmanager has it; empty when it is over."""
+    found: list[dict[str, Any]] = json.loads(way.first.shell("curl -fsS 127.0.0.1:9093/api/v2/alerts"))
+    return [item for item in found if item["labels"]["alertname"] == "DrillFailed"]
+
+
+def told(way: Way, status: str) -> list[dict[str, Any]]:
+    """What Alertmanager's receiver was told of it."""
+    lines = way.first.shell("cat /root/alerts.log", check=False).splitlines()
+    alerts = [alert for line in lines for alert in json.loads(line)["alerts"]]
+    return [item for item in alerts if item["labels"]["alertname"] == "DrillFailed" and item["status"] == status]
+
+
 FULL = (str(ROWS), "3", 7, "one\ntwo\n65532:640")
 
 
@@ -165,6 +207,28 @@ def test_a_drill_that_passes(way: Way) -> None:
     assert said.count(" drill: ok ") == 4
 
 
+def test_a_drill_that_failed_raises_the_alarm_and_one_that_passed_ends_it(way: Way) -> None:
+    """Our rules in a real Prometheus, on what drills really left there, as far as whoever is told."""
+    way.first.shell("cat > /root/hook.py", (HERE / "hook.py").read_text())
+    way.first.shell("systemd-run --quiet --unit way-hook python3 /root/hook.py")
+    began = datetime.now(UTC)
+    with spoilt(way, ".age"):
+        way.drill(check=False, **way.far())
+    (alert,) = wait_for("Prometheus fires", lambda: [a for a in drill_failed(way) if a["state"] == "firing"])
+    assert datetime.fromisoformat(alert["activeAt"]) > began, "it is this drill that it fires for"
+    assert (alert["labels"]["app"], alert["labels"]["severity"]) == ("way", "critical")
+    assert alert["annotations"]["summary"] == "way could not be brought back from its backups"
+    (held,) = wait_for("Alertmanager has it", lambda: at_alertmanager(way))
+    assert held["status"]["state"] == "active"
+    assert held["labels"] == {**alert["labels"], "server": NAMES[0]}
+    wait_for("somebody is told", lambda: told(way, "firing"))
+    way.drill()
+    wait_for("Prometheus is silent", lambda: not drill_failed(way))
+    # Groups of alerts are told of again after five minutes at the earliest (group_interval).
+    wait_for("somebody is told of the end", lambda: told(way, "resolved"), timeout=420, pause=3)
+    assert not at_alertmanager(way)
+
+
 @pytest.mark.parametrize(
     ("suffix", "reason"),
     [
@@ -174,21 +238,8 @@ def test_a_drill_that_passes(way: Way) -> None:
 )
 def test_a_drill_that_must_fail(way: Way, suffix: str, reason: str) -> None:
     """The set in the far store is spoilt by somebody who may do everything there."""
-    client = way.blobs()
-    names = [blob.name for blob in client.list_blobs(name_starts_with=f"{way.prefix}/{NAMES[0]}/way/postgres/")]
-    name = next(name for name in sorted(names) if name.endswith(suffix))
-    blob = client.get_blob_client(name)
-    good, metadata = blob.download_blob().readall(), blob.get_blob_properties().metadata
-    middle = len(good) // 2
-    spoilt = good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :]
-    if suffix == ".manifest.json":
-        manifest = json.loads(good)
-        manifest["counts"]["public.t"] += 1
-        spoilt = json.dumps(manifest).encode()
-        metadata = {}
     before = json.loads(way.first.shell("cat /var/lib/mainstay/backups/drills/way.json 2>/dev/null || echo {}"))
-    blob.upload_blob(spoilt, overwrite=True, metadata=metadata)
-    try:
+    with spoilt(way, suffix):
         way.drill(check=False, **way.far())
         kept = json.loads(way.first.shell("cat /var/lib/mainstay/backups/drills/way.json"))
         assert kept["verdict"] == "bad"
@@ -197,8 +248,6 @@ def test_a_drill_that_must_fail(way: Way, suffix: str, reason: str) -> None:
         assert 'mainstay_drill_ok{app="way"} 0.0' in way.first.shell(f"cat {METRICS}/mainstay_drill_way.prom")
         said = way.play("playbooks/backups.yml")
         assert ": BAD: " in said
-    finally:
-        blob.upload_blob(good, overwrite=True, metadata=blob.get_blob_properties().metadata)
 
 
 def test_what_a_manifest_tells_of_its_set(way: Way) -> None:
