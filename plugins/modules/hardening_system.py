@@ -205,12 +205,18 @@ def places(module: AnsibleModule) -> dict[str, tuple[int, str | None, str | None
     for entry in module.params["modes"]:
         mode = int(entry["mode"], 8)
         if entry["path"].startswith("{home}"):
-            users = [u for u in pwd.getpwall() if FIRST_USER <= u.pw_uid <= LAST_USER and Path(u.pw_dir).is_dir()]
+            users = [user for user in pwd.getpwall() if FIRST_USER <= user.pw_uid <= LAST_USER and _at_home(user)]
             paths = [Path(entry["path"].replace("{home}", user.pw_dir)) for user in users]
             found |= {str(path): (mode, None, None) for path in paths if path.exists() and not path.is_symlink()}
         elif Path(entry["path"]).exists():
             found[entry["path"]] = (mode, entry["owner"], entry["group"])
     return found
+
+
+def _at_home(user: pwd.struct_passwd) -> bool:
+    """Whether a user's home is the user's: that of a program may be ``/``, which everybody has to pass."""
+    home = Path(user.pw_dir)
+    return home.is_dir() and home.stat().st_uid == user.pw_uid
 
 
 def settle_modes(module: AnsibleModule, known: dict[str, Any]) -> list[dict[str, str]]:

@@ -62,6 +62,7 @@ ORDER_FILE = "release.json"
 PINNED_FILE = "images.yml"
 # In a release that is no images: its files.
 TREE = "tree"
+KEY_FILE = "deploy_key"
 _NEXT = "fix the release and run the play again, or name a release that works"
 
 
@@ -427,6 +428,8 @@ class Engine:
                 service: {"image": built or self.docker.pinned(image)} for service, image in order["images"].items()
             }
             _write(folder / PINNED_FILE, {"services": pinned})
+            # Fetching has read the inventory's.
+            (folder / "source" / KEY_FILE).unlink(missing_ok=True)
             if built:
                 (folder / TREE).symlink_to(f"../../builds/{built}")
                 # nginx, which serves static files, passes through.
@@ -519,7 +522,7 @@ class Engine:
             wanted = {
                 path.relative_to(source): path.read_text(encoding="utf-8")
                 for path in source.rglob("*")
-                if path.is_file()
+                if path.is_file() and path.name != KEY_FILE
             }
             return bool(wanted) and wanted == there
 

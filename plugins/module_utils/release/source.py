@@ -79,7 +79,8 @@ class Source:
         path = self.sysusers / f"mainstay-{self.app}.conf"
         path.parent.mkdir(exist_ok=True)
         path.write_text(
-            f'# Managed by Mainstay (role app_stack).\nu {user["name"]} {user["uid"]} "App {self.app}" - -\n',
+            "# Managed by Mainstay (role app_stack).\n"
+            f'u {user["name"]} {user["uid"]} "App {self.app}" /nonexistent -\n',
             encoding="utf-8",
         )
         done = subprocess.run(["systemd-sysusers", str(path)], check=False, capture_output=True, text=True)
@@ -168,7 +169,7 @@ class Source:
                 f"{self.app}: {self.source['repository']} gave no answer in {FETCH_SECONDS} s"
             ) from error
         if done.returncode:
-            said = "; ".join(excerpt(done.stderr, lines=3)) or f"exit code {done.returncode}"
+            said = "; ".join(excerpt(done.stderr, lines=6)) or f"exit code {done.returncode}"
             raise ReleaseError(f"{self.app}: {self.source['repository']} cannot be fetched: {said}")
         return done.stdout
 

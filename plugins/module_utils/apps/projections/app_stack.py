@@ -22,6 +22,7 @@ DATABASE_USER = 999
 # Opening a large database after a crash takes its time.
 DATABASE_TIMEOUT = 180
 DEFAULT_INTERVAL, DEFAULT_TIMEOUT = 2, 60
+DEPLOY_KEY = "source/deploy_key"
 MIGRATION_PROFILE = "before_release"
 TMP = "/tmp"  # noqa: S108 - in the container, in memory
 
@@ -44,7 +45,8 @@ def _project(app: Model) -> dict[str, Any]:
         "runtime": app["runtime"],
         "source": _source(app),
         "release": app["release"],
-        "id": f"{app['release']}-{_digest(files)}",
+        # Another key reads the same release.
+        "id": f"{app['release']}-{_digest([file for file in files if file['dest'] != DEPLOY_KEY])}",
         "strategy": app["strategy"],
         "networks": [{"name": _network(app), "internal": True}] if _own(app) else [],
         "directories": _directories(app),
@@ -82,7 +84,7 @@ def _unit_files(app: Model) -> list[dict[str, Any]]:
         *(_file(dest, content, secret=True) for dest, content in secrets.items()),
         # The app's user runs it.
         *([_file("source/build.sh", build, mode="0644")] if build else []),
-        *([_file("source/deploy_key", key.rstrip("\n") + "\n", secret=True)] if key else []),
+        *([_file(DEPLOY_KEY, key.rstrip("\n") + "\n", secret=True)] if key else []),
     ]
 
 

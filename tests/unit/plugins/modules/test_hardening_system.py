@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+
 import pytest
 from ansible_collections.mainstay.platform.plugins.modules import hardening_system
 
@@ -85,3 +88,20 @@ def test_mounts(options, refuses, commands, changes, warning):
     assert bool(hardening_system.settle_mounts(server)) is changes
     assert server.changes == commands
     assert [warning in said for said in server.warnings] == [True] * bool(warning)
+
+
+@pytest.mark.parametrize(
+    ("uid", "home", "settled"),
+    [
+        pytest.param(os.getuid(), "mine", True, id="its own"),
+        pytest.param(os.getuid() + 1, "mine", False, id="of another: a program's is often /"),
+        pytest.param(os.getuid(), "gone", False, id="none"),
+    ],
+)
+def test_homes(tmp_path, monkeypatch, uid, home, settled):
+    (tmp_path / "mine").mkdir()
+    entry = pwd.struct_passwd(("user", "x", uid, uid, "", str(tmp_path / home), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [entry])
+    monkeypatch.setattr(hardening_system, "FIRST_USER", 0)
+    server = Server(modes=[{"path": "{home}", "mode": "0750", "owner": None, "group": None}])
+    assert hardening_system.places(server) == ({str(tmp_path / home): (0o750, None, None)} if settled else {})
