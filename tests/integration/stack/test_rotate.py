@@ -37,7 +37,12 @@ CLIENTS = {
         'MYSQL_PWD="$MARIA_PASSWORD" mariadb -h maria -u tried -BNe "SELECT 1"',
     ),
     "my": ("mysql:9", "MY_PASSWORD", 'MYSQL_PWD="$MY_PASSWORD" mysql -h my -u tried -BNe "SELECT 1"'),
-    "cache": ("redis:8.0", "CACHE_URL", 'redis-cli -u "$CACHE_URL" PING | grep -qx PONG'),
+    # Not `redis-cli -u`, which would show the password in the process list.
+    "cache": (
+        "redis:8.0",
+        "CACHE_URL",
+        'key=${CACHE_URL#*default:}; REDISCLI_AUTH="${key%@*}" redis-cli -h cache PING | grep -qx PONG',
+    ),
 }
 ENGINES = {"db": ("postgresql", "17"), "maria": ("mariadb", "11.8"), "my": ("mysql", "9"), "cache": ("redis", "8.0")}
 FORMS = {"cache": "redis://default:{}@cache:6379/0"}
