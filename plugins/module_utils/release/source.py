@@ -55,6 +55,7 @@ class Source:
             if not (self.builds / name).is_dir():
                 self._own(tree)
                 self._build(release)
+                _touch(tree)
                 self.builds.joinpath(PARTIAL).replace(self.builds / name)
         return name
 
@@ -246,6 +247,18 @@ class Source:
         """Remove builds."""
         for name in names:
             shutil.rmtree(self.builds / name, ignore_errors=True)
+
+
+def _touch(tree: Path) -> None:
+    """Give files the time at which they came here, whatever an archive or a package said.
+
+    nginx tells two releases of a page apart by its time and size. Python does so for what it has compiled, whose sources
+    keep theirs.
+    """
+    for root, _folders, files in os.walk(tree):
+        for name in files:
+            if not name.endswith(".py"):
+                os.utime(Path(root, name), follow_symlinks=False)
 
 
 def _entry(user: int | str) -> pwd.struct_passwd | None:

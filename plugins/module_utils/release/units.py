@@ -125,7 +125,10 @@ class Units:
         self._systemctl("restart", *(f"{project.name}-{service}{SUFFIX}" for service in services))
 
     def down(self, name: str) -> None:
-        """Stop a slot's units, forget them and leave the slot empty."""
+        """Stop a slot's units and forget them.
+
+        The slot keeps its files until the next release: pages that are open in browsers ask for their scripts.
+        """
         names = self._installed(name)
         if names:
             self._must("disable", "--quiet", "--now", *names)
@@ -134,8 +137,6 @@ class Units:
             self._must("daemon-reload")
             # One that had failed is remembered as such until it is told to be forgotten; others are unknown by now.
             self._systemctl("reset-failed", *names)
-        if self._slot(name).is_symlink():
-            self._slot(name).unlink()
 
     def stop(self, *units: str) -> None:
         """Stop units; they stay enabled."""

@@ -178,6 +178,16 @@ def test_an_archive_cannot_write_outside(world: World) -> None:
     assert not (world.folder / "RELEASE").exists()
 
 
+def test_files_are_as_young_as_their_build(world: World) -> None:
+    for name in ("RELEASE", "run.sh"):
+        os.utime(world.repository / name, (499162500, 499162500))
+    (world.repository / "app.py").write_text("")
+    os.utime(world.repository / "app.py", (499162500, 499162500))
+    name = world.source(archive=world.archive("RELEASE", "run.sh", "app.py")).have("v1")
+    old = [path.name for path in (world.app / "builds" / name).iterdir() if path.stat().st_mtime == 499162500]
+    assert old == ["app.py"], "what is compiled of it would be made again at every start"
+
+
 def test_a_user_of_somebody_else_is_left_alone(world: World) -> None:
     taken = {"name": "app-club", "uid": ME.pw_uid, "gid": ME.pw_gid}
     with pytest.raises(ReleaseError, match=f"user number {ME.pw_uid} is {ME.pw_name}"):

@@ -89,7 +89,7 @@ def test_a_slot_comes_up_and_goes_down(world: World) -> None:
     assert "enable --quiet shop-blue-web.service shop-blue-worker.service" in world.calls
     world.units.down("shop-blue")
     assert world.units.containers("shop-blue") == []
-    assert not slot.is_symlink()
+    assert slot.resolve() == world.folder / "srv/shop/releases/v1", "open pages find their scripts"
     assert list((world.folder / "etc").iterdir()) == []
 
 
