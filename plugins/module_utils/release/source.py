@@ -252,7 +252,7 @@ class Source:
 def _touch(tree: Path) -> None:
     """Give files the time at which they came here, whatever an archive or a package said.
 
-    nginx tells two releases of a page apart by its time and size. Python does so for what it has compiled, whose sources
+    nginx tells two releases of a page apart by its time and size. Python does so for what it has compiled: its sources
     keep theirs.
     """
     for root, _folders, files in os.walk(tree):
