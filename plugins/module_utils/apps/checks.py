@@ -580,7 +580,7 @@ def users_once(apps: list[App]) -> Iterator[Found]:
             if first.setdefault(user, app["name"]) != app["name"]:
                 yield (
                     index,
-                    f"name: its user would have the number {user.split(':')[0]}, as '{first[user]}' has (rename it)",
+                    f"name: its user would be number {user.partition(':')[0]}, as that of '{first[user]}' (rename it)",
                 )
 
 

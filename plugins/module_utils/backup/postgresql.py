@@ -215,16 +215,15 @@ class PostgreSQL:
         command = ["sh", "-c", DECODE]
         run: dict[str, Any] = {"timeout": self._target.timeout, "called": "pg_restore"}
         packed = packing.kind_of_file(path) is not None
-        if self._place.is_host or not packed or path.stat().st_size < beside.LARGE:
-            with self._archive(path) as archive, self._place.running(command, source=archive, **run) as tool:
-                yield tool
-            return
-        with (
-            beside.Pipes() as pipes,
-            self._archive(path, (pipes.into.reader, pipes.into.writer)),
-            beside.running(self._place, command, pipes, **run) as tool,
-        ):
-            yield tool
+        with contextlib.ExitStack() as open_until_the_end:
+            if self._place.is_host or not packed or path.stat().st_size < beside.LARGE:
+                archive = open_until_the_end.enter_context(self._archive(path))
+                running = self._place.running(command, source=archive, **run)
+            else:
+                pipes = open_until_the_end.enter_context(beside.Pipes())
+                open_until_the_end.enter_context(self._archive(path, (pipes.into.reader, pipes.into.writer)))
+                running = beside.running(self._place, command, pipes, **run)
+            yield open_until_the_end.enter_context(running)
 
     def _decoded(self, stream: IO[bytes]) -> pg_text.RestoreText | pg_text.DecodeError:
         """What a text says, or what is wrong with it: the text of a tool that was killed is cut short as well."""

@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -172,7 +172,7 @@ class Engine:
                 self.services.down(project)
             if self.state["candidate"]:
                 self._save({**self.state, "candidate": None})
-            self._sweep(built)
+            self._sweep(built, order["images"].values())
             if todo.data:
                 self._databases(order)
             if todo.secrets:
@@ -563,8 +563,8 @@ class Engine:
         if not folder.exists() and old.exists():
             old.rename(folder)
 
-    def _sweep(self, built: str | None = None) -> None:
-        self._prune(built)
+    def _sweep(self, built: str | None = None, fetched: Iterable[str] = ()) -> None:
+        self._prune(built, fetched)
         for path in self._litter():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -605,8 +605,12 @@ class Engine:
         serving = self.state["serving"]
         return refusal(self.app, release["release"], serving and serving["release"], refused, next_step)
 
-    def _prune(self, built: str | None = None) -> None:
-        """Remove folders, images and builds of releases that nobody can go back to; ``built`` is about to be one."""
+    def _prune(self, built: str | None = None, fetched: Iterable[str] = ()) -> None:
+        """Remove folders, images and builds of releases that nobody can go back to.
+
+        ``built`` and ``fetched``, by tag, are what the next one is made of, which one that was cut off may have begun.
+        """
+        spared = set(fetched)
         folder = self.places.srv / self.app / "releases"
         if not folder.exists():
             return
@@ -614,6 +618,7 @@ class Engine:
         in_use = {image for item in kept for image in self._images(item)}
         for stale in sorted(path for path in folder.iterdir() if path.name not in kept):
             images = self._images(stale.name) - in_use
+            images = {image for image in images if image.partition("@")[0] not in spared}
             shutil.rmtree(stale)
             self._remove_images(images)
         used = {path.readlink().name for path in folder.glob(f"*/{TREE}")} | {built}

@@ -15,11 +15,11 @@ import re
 import shutil
 import subprocess
 import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.mainstay.platform.plugins.module_utils.apps.users import name as user_name
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import (
     RefusedError,
@@ -210,7 +210,7 @@ class Source:
         digest = hashlib.sha256()
         try:
             # The model takes https: and file: alone.
-            with urllib.request.urlopen(url, timeout=NET_SECONDS) as answer, path.open("wb") as file:
+            with open_url(url, timeout=NET_SECONDS) as answer, path.open("wb") as file:
                 while chunk := answer.read(CHUNK):
                     digest.update(chunk)
                     file.write(chunk)

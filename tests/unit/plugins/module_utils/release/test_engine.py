@@ -451,6 +451,19 @@ def test_old_releases_and_their_images_are_pruned(shop: Shop) -> None:
     ]
 
 
+def test_a_release_that_was_cut_off_before_it_was_a_candidate_keeps_its_images(shop: Shop) -> None:
+    shop.release("v1")
+    order = shop.order("v2")
+    folder = shop.places.release("shop", order["id"])
+    folder.mkdir()
+    (folder / "release.json").write_text(json.dumps(order))
+    (folder / "images.yml").write_text(json.dumps({"services": {"web": {"image": "web:v2@sha256:aa"}}}))
+    shop.engine().start(order)
+    assert [line for line in shop.docker.log if line.startswith("forget")] == []
+    shop.engine().finish()
+    assert shop.state["serving"]["release"] == "v2"
+
+
 def test_two_releases_at_once(shop: Shop) -> None:
     order = shop.order("v1")
     with shop.engine()._lock(), pytest.raises(ReleaseError, match="another release is under way"):
