@@ -72,6 +72,38 @@ macvlan or ipvlan goes past the wall. The report fails `firewall-containers` whe
 server leave containers connected.
 
 What docker-bench-security asks for is answered rule by rule in [the role docker](../roles/docker/README.md).
+
+### One that takes all of the CPU
+
+Every container has a limit of memory and of processes, of CPU only where the inventory says `cpus`: what nobody
+else wants would lie idle otherwise. Where the CPU is short, the kernel shares it between control groups,
+however many processes each has: on Debian and Ubuntu each container, nginx, sshd and every other service count
+alike (`CPUWeight` 100), backups a fifth of that, and logins (`user.slice`) as much as all of these together. So
+one service that loops for ever leaves nginx, the databases and every other service as much as it takes itself.
+Give `cpus` to those whose work is not awaited by anybody, and to all of an app that must not slow down its
+neighbours. These are the defaults of systemd and Docker on cgroup v2; the test bed has v1, so it is not
+measured here.
+
+### Known holes in images
+
+Nothing here looks into images, and no server needs a scanner: what an image holds is decided when it is built,
+and a hole becomes known afterwards. Two jobs of your CI find them, with [Trivy](https://trivy.dev) or Grype; no
+scanner's database of holes is in reach of this project's own tests, so this has not been run here.
+
+1. After each build, before the push or at least before the release. A finding ends the job:
+
+       trivy image --exit-code 1 --severity HIGH,CRITICAL --ignore-unfixed registry.example/shop-web:v2
+
+2. Every night, what serves, by the digests that the server has pinned; databases are among it. Holes come to
+   light in images that have not changed:
+
+       ssh shop-prod "sudo docker ps --no-trunc --format '{{.Image}}'" |
+           sort -u | xargs -n 1 trivy image --exit-code 1 --ignore-unfixed
+
+A finding in the app's image is a build on a newer base; in a database's image it is the next tag of the same
+version (`version: "17.7"`), which any run brings. What cannot be mended yet goes into `.trivyignore.yaml`, with
+a reason (`statement`) and an end (`expired_at`), as waivers do here. Meanwhile confinement limits what a hole
+is worth: no root, no capabilities, a read-only root, no way to other apps' databases.
 """
 
 GRADES = """\
