@@ -18,6 +18,7 @@ description:
 options:
   step:
     description:
+      - V(check) refuses what cannot follow what serves; it changes nothing.
       - V(plan) compares and says what is pending; it changes nothing.
       - V(rollback) is V(plan) for going back to an earlier release, from what is on the server alone.
       - >-
@@ -29,10 +30,10 @@ options:
       - V(absent) removes apps.
     type: str
     required: true
-    choices: [plan, rollback, databases, start, finish, undo, absent]
+    choices: [check, plan, rollback, databases, start, finish, undo, absent]
   orders:
     description: >-
-      What the inventory wants, from P(mainstay.platform.app_stack_tree#filter); for V(plan) and V(databases).
+      What the inventory wants, from P(mainstay.platform.app_stack_tree#filter); for V(check), V(plan) and V(databases).
     type: list
     elements: dict
     default: []
@@ -179,6 +180,12 @@ class Steps:
         chosen = {name: self.params[name] for name in ("watch", "migration_timeout", "keep", "force")}
         return Engine(app, self.docker, Options(**chosen))
 
+    def check(self) -> dict[str, Any]:
+        """Refuse what cannot follow what serves."""
+        for order in self.params["orders"]:
+            self.engine(order["app"]).check(order)
+        return {"changed": False}
+
     def plan(self) -> dict[str, Any]:
         """Say what is pending."""
         pending, notices, before, after = [], [], [], []
@@ -294,7 +301,7 @@ def main() -> None:
             "step": {
                 "type": "str",
                 "required": True,
-                "choices": ["plan", "rollback", "databases", "start", "finish", "undo", "absent"],
+                "choices": ["check", "plan", "rollback", "databases", "start", "finish", "undo", "absent"],
             },
             "orders": {"type": "list", "elements": "dict", "default": []},
             "order": {"type": "dict"},

@@ -261,6 +261,8 @@ ONLY_COMPOSE: tuple[tuple[str, Any, str], ...] = (
     ("tmpfs", ["/tmp"], "a unit may write to /tmp and to its volumes"),  # noqa: S108 - in its sandbox
     ("capabilities", [], "a unit has none"),
 )
+# Where to listen.
+TOLD = ("HOST", "PORT")
 # What a service of files has: all else needs a process.
 OF_STATIC = ("name", "static", "routes", "run", "user", "ports")
 COMMON = ("read_only", "tmpfs", "pids", "stop_timeout")
@@ -294,6 +296,11 @@ def _unit(app: App, path: str, service: dict[str, Any]) -> Iterator[Problem]:
             yield f"{path}.{field}: means nothing with runtime: systemd, where {why} (leave it out)"
     if "name" in app and service.get("user", ...) not in (..., users.derived(app["name"])):
         yield f"{path}.user: means nothing with runtime: systemd, where an app has a user of its own (leave it out)"
+    secrets = app.get("secrets") or {}
+    used = secrets if service.get("secrets") is None else service["secrets"]
+    for where, keys in (("env", app.get("env")), (f"{path}.env", service.get("env")), ("secrets", used)):
+        for key in (key for key in TOLD if service.get("port") and key in (keys or ())):
+            yield f"{where}.{key}: is what a unit with a port is told, another in each slot (leave it out)"
     command, static = service.get("command", ...), service.get("static", ...)
     if command is None and static is None:
         yield f"{path}.command: is missing: what to run (such as [venv/bin/uvicorn, 'app:app'])"

@@ -65,9 +65,10 @@ class Pause:
         containers = [name for name in names if name not in units]
         if containers and not self._docker:
             raise BackupError(f"docker is gone, and {', '.join(containers)} had been stopped")
-        for program, some in (("docker", containers), ("systemctl", units)):
-            if some:
-                self._host.run([program, verb, *some], timeout=600)
+        if containers:
+            self._host.run(["docker", verb, *containers], timeout=600)
+        if units:
+            (self._units.stop if verb == "stop" else self._units.start)(*units)
 
     def start(self, names: list[str], timeout: float) -> None:
         """Start these services and wait until they are up, and healthy where they say so.
@@ -76,7 +77,9 @@ class Pause:
         """
         if not names:
             return
-        there = [*self._services("--all"), *self._of_units()] if self._docker else names
+        there = [*self._services("--all"), *self._of_units()]
+        if not self._docker:
+            there += [name for name in names if not Units.is_unit(name)]
         names = [name for name in names if name in there]
         if not names:
             self._memory.unlink(missing_ok=True)

@@ -127,7 +127,8 @@ class Engine:
     # -- what there is to do -------------------------------------------------------------------------------------
 
     def plan(self, order: Order) -> Plan:
-        """Return what there is to do for an order of the inventory."""
+        """Return what there is to do for an order of the inventory. Raises ReleaseError where it cannot be done."""
+        self.check(order)
         running = self.services.containers(*projects(self.app))
         rotation = self._rotation(order, self._wanted())
         todo = rotation.plan(rotation.overdue, running, ask=False)
@@ -157,6 +158,19 @@ class Engine:
         running = self.services.containers(*projects(self.app))
         tidy = leftovers(self.app, self.state, running)
         return Plan(self.app, release=True, slot=other(self.state["serving"]["slot"]), tidy=tidy)
+
+    def check(self, order: Order) -> None:
+        """Refuse an order that cannot follow what serves, before anything is written. Raises ReleaseError."""
+        serving = self.state["serving"]
+        if not serving:
+            return
+        wanted, runs = order.get("runtime", "compose"), self.rollback_order(serving).get("runtime", "compose")
+        if wanted != runs:
+            raise ReleaseError(
+                f"{self.app}: {serving['id']} serves with runtime: {runs}, the inventory says {wanted}. An app keeps "
+                "its runtime, for its files belong to another user with each: give the new one another name and bring "
+                "the data over (playbooks/restore.yml), then remove this one"
+            )
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -316,6 +330,8 @@ class Engine:
             if todo.release and not rollback:
                 source = self._source(order)
                 built = source.have(order["release"]) if source else None
+                if source and built:
+                    self._open_static(source, order, built)
                 wanted |= {} if source else dict.fromkeys(order["images"].values(), True)
             for image, anew in wanted.items():
                 if anew or not self.docker.has(image):
@@ -328,6 +344,13 @@ class Engine:
             told = str(error).removeprefix(f"{self.app}: ")
             raise ReleaseError(f"{self.app}: {told}. Nothing was changed; {rest}.") from error
         return built
+
+    @staticmethod
+    def _open_static(source: Source, order: Order, built: str) -> None:
+        for upstream in order["upstreams"]:
+            if roots := upstream.get("roots"):
+                inside = roots[SLOTS[0]].partition(f"/{TREE}")[2].strip("/")
+                source.open_to_nginx(built, inside or ".", upstream.get("fallback"))
 
     def _source(self, order: Order) -> Source | None:
         """Return where a release comes from that is no images."""
@@ -345,11 +368,18 @@ class Engine:
             return None
         name = tree.readlink().name
         source.prepare()
-        if not tree.is_dir() and (made := source.have(order["release"])) != name:
+        if tree.is_dir():
+            return name
+        made = source.have(order["release"])
+        # How it is built may have changed since, with the system; what is built may not.
+        if made.rpartition("-")[0] != name.rpartition("-")[0]:
             raise ReleaseError(
                 f"{order['id']} was built as {name}, which is gone, and is {made} today: release it as a new one"
             )
-        return name
+        self._open_static(source, order, made)
+        tree.unlink()
+        tree.symlink_to(f"../../builds/{made}")
+        return made
 
     def _databases(self, order: Order) -> None:
         for network in order["networks"]:
@@ -633,10 +663,11 @@ class Engine:
 
     def _images(self, identity: str) -> set[str]:
         """Return the images of a release, by tag and as pinned; none where a run was cut off before it wrote them."""
-        if (self.places.release(self.app, identity) / TREE).is_symlink():
-            return set()
         order = self.places.release(self.app, identity) / ORDER_FILE
-        tags = json.loads(order.read_text(encoding="utf-8"))["images"].values() if order.exists() else ()
+        known = json.loads(order.read_text(encoding="utf-8")) if order.exists() else {"images": {}}
+        if known.get("source"):
+            return set()
+        tags = known["images"].values()
         return {*tags, *self._pinned(identity).values()}
 
     def _pinned(self, identity: str) -> dict[str, str]:

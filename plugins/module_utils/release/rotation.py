@@ -147,7 +147,7 @@ class Rotation:
         replaced = {container.service for container in ours if container.status == "created"}
         found = []
         for container in ours:
-            if not self._uses(scope, container.env or {}):
+            if not self._uses(scope, container.env):
                 continue
             # One that cannot log in any more is started again and again.
             if container.status in ("running", "restarting") or container.service in replaced:
@@ -160,7 +160,10 @@ class Rotation:
                 )
         return list(dict.fromkeys(found))
 
-    def _uses(self, scope: Scope, env: Mapping[str, str]) -> bool:
+    def _uses(self, scope: Scope, env: Mapping[str, str] | None) -> bool:
+        if env is None:
+            # Nobody can see what it was started with.
+            return bool(len(scope))
         # Nobody has seen whether what was started before a run was cut off is well.
         begun = self.journal and any(key in env for key in self.journal["names"])
         return bool(begun or secrets.unserved(scope, self.wanted, env))

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs services: containers or systemd units, behind one set of words. A project without Compose files has units.
+"""What runs services: containers or systemd units, behind one set of words.
 
-An app may change from one to the other: for the time of a release both run.
+A project without Compose files has units.
 """
 
 from __future__ import annotations

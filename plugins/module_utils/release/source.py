@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import urllib.error
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.messages
 from ansible_collections.mainstay.platform.plugins.module_utils.release.units import Units, make_root
 
 PARTIAL = ".partial"
+INNER = ".inner"
+OS_RELEASE = Path("/etc/os-release")
 SYSUSERS = Path("/etc/sysusers.d")
 BUILD_SECONDS = 1800
 FETCH_SECONDS = 600
@@ -46,6 +48,7 @@ class Source:
         self.app, self.source, self.folder, self.units = app, source, folder, units
         self.wanted, self.builds = folder / "wanted" / "release" / "source", folder / "builds"
         self.sysusers = sysusers
+        self._unit = f"{app}-build.service"
 
     def have(self, release: str) -> str:
         """Make sure of the build of a release and return its name. Raises ReleaseError; then nothing has changed."""
@@ -108,7 +111,9 @@ class Source:
     def _fetched(self, release: str) -> Any:
         """Give the release's files, in a folder that is gone afterwards, and what they are: a commit or a SHA-256."""
         tree = self.builds / PARTIAL
-        shutil.rmtree(tree, ignore_errors=True)
+        self.units.halt(self._unit)
+        for path in (tree, tree.with_name(INNER)):
+            shutil.rmtree(path, ignore_errors=True)
         tree.mkdir(mode=0o755)
         tree.chmod(0o755)
         try:
@@ -121,7 +126,9 @@ class Source:
         url = self.source["repository"]
         name = self._reference(url, release)
         self._git("init", "--quiet", str(tree))
-        self._git("-C", str(tree), "fetch", "--quiet", "--depth=1", "--no-tags", url, name)
+        # Submodules may be named relative to it.
+        self._git("-C", str(tree), "remote", "add", "origin", url)
+        self._git("-C", str(tree), "fetch", "--quiet", "--depth=1", "--no-tags", "origin", name)
         self._git("-C", str(tree), "checkout", "--quiet", "FETCH_HEAD")
         if (tree / ".gitmodules").exists():
             self._git("-C", str(tree), "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
@@ -201,7 +208,7 @@ class Source:
             raise ReleaseError(f"{self.app}: {url} is an empty archive")
         # Archives of forges have all in one directory.
         if len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink():
-            inner = entries[0].rename(tree.with_name(".inner"))
+            inner = entries[0].rename(tree.with_name(INNER))
             tree.rmdir()
             inner.rename(tree)
         return digest
@@ -222,9 +229,13 @@ class Source:
     # -- building ------------------------------------------------------------------------------------------------
 
     def _recipe(self) -> str:
-        """Return a digest of how it is built: another script makes another build of the same files."""
-        script = self.wanted / "build.sh"
-        return hashlib.sha256(script.read_bytes() if self.source["build"] else b"").hexdigest()[:8]
+        """Return a digest of how it is built: by another script, on another system or with other packages is anew."""
+        if not self.source["build"]:
+            return "unbuilt"
+        lines = OS_RELEASE.read_text(encoding="utf-8").splitlines()
+        system = sorted(line for line in lines if line.startswith(("ID=", "VERSION_ID=")))
+        script = (self.wanted / "build.sh").read_text(encoding="utf-8")
+        return hashlib.sha256("\0".join([script, *system, *sorted(self.source["packages"])]).encode()).hexdigest()[:8]
 
     def _own(self, tree: Path) -> None:
         user = self.source["user"]
@@ -236,17 +247,24 @@ class Source:
         if not self.source["build"]:
             return
         unit = self.wanted.parent / "once" / "build.service"
-        code, log = self.units.run_file(unit, f"{self.app}-build.service", BUILD_SECONDS)
+        code, log = self.units.run_file(unit, self._unit, BUILD_SECONDS)
         if code != 0:
             how = (
                 f"did not end in {BUILD_SECONDS} s and was stopped" if code is None else f"ended with exit code {code}"
             )
             raise RefusedError(f"the build of {release} {how}", "source.build", excerpt(log))
 
-    def forget(self, names: Sequence[str]) -> None:
-        """Remove builds."""
-        for name in names:
-            shutil.rmtree(self.builds / name, ignore_errors=True)
+    def open_to_nginx(self, build: str, root: str, fallback: str | None) -> None:
+        """Make sure that nginx can serve the static files below ``root`` of a build. Raises RefusedError."""
+        tree = self.builds / build
+        folder = tree / root
+        if not folder.is_dir() or folder.is_symlink():
+            raise RefusedError(f"{root} is no directory of the release (services[].static.path)")
+        if fallback and not (folder / fallback.lstrip("/")).is_file():
+            raise RefusedError(f"{root} has no file {fallback} (services[].static.fallback)")
+        for path in (tree, *(tree / part for part in Path(root).parents), folder, *folder.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
 
 
 def _touch(tree: Path) -> None:

@@ -81,12 +81,12 @@ class Units:
 
     def _environment(self, process: int) -> dict[str, str] | None:
         try:
-            raw = (
-                (self.proc / str(process) / "environ").read_text(encoding="utf-8", errors="replace") if process else ""
-            )
+            raw = (self.proc / str(process) / "environ").read_text(encoding="utf-8", errors="replace")
         except OSError:
-            raw = ""
-        return dict(item.partition("=")[::2] for item in raw.split("\0") if item) or None
+            return None
+        found = dict(item.partition("=")[::2] for item in raw.split("\0") if item)
+        # systemd gives every process this one. Who sets a title for process lists writes it over the environment.
+        return found if "INVOCATION_ID" in found else None
 
     def _installed(self, project: str) -> list[str]:
         app, _dash, slot = project.rpartition("-")
@@ -139,12 +139,12 @@ class Units:
             self._systemctl("reset-failed", *names)
 
     def stop(self, *units: str) -> None:
-        """Stop units; they stay enabled."""
-        self._must("stop", *units)
+        """Stop units, and do not start them at boot: what they wait for may take longer."""
+        self._must("disable", "--quiet", "--now", *units)
 
     def start(self, *units: str) -> None:
-        """Start units that have stopped."""
-        self._must("start", *units)
+        """Start units that were stopped, now and at every boot."""
+        self._must("enable", "--quiet", "--now", *units)
 
     # -- running once --------------------------------------------------------------------------------------------
 
@@ -164,6 +164,7 @@ class Units:
 
     def run_file(self, path: Path, name: str, timeout: float) -> tuple[int | None, str]:
         """Run the unit in a file to its end, as ``once`` does."""
+        self.halt(name)
         self.run.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, self.run / name)
         try:
@@ -172,6 +173,10 @@ class Units:
         finally:
             (self.run / name).unlink()
             self._systemctl("daemon-reload")
+
+    def halt(self, name: str) -> None:
+        """Stop what a run that was cut off has begun: its result is nobody's, and a start would wait for it."""
+        self._systemctl("stop", name)
 
     def _to_its_end(self, name: str, folder: Path, timeout: float) -> tuple[int | None, str]:
         code, refusal = None, ""

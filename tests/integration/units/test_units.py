@@ -314,17 +314,40 @@ def test_an_archive_in_place_of_a_repository(server: Club) -> None:
 
 
 @one
-def test_a_hardened_server_keeps_units_from_containers_and_the_cloud(server: Club) -> None:
+def test_the_whole_site_keeps_units_from_containers_and_the_cloud(server: Club) -> None:
     asked = "docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' club-data-postgres-1"
     postgres = {"host": server.shell(asked), "port": "5432"}
     assert server.api("reach", **postgres) == "reached", "without the wall nothing is proven"
-    server.play(HERE / "hardened.yml")
+    # No authority knows the club's name.
+    site = ("site.yml", "--skip-tags", "certbot")
+    variables = {"hardening_profile": "strict", "club_release": "v2"}
+    server.play(*site, **variables)
+    assert changed(server.play(*site, **variables)) == 0
     assert "timed out" in server.api("reach", **postgres)
     assert "timed out" in server.api("reach", host="169.254.169.254", port="80")
     assert server.serving() == "v2"
-    assert server.api("health")["members"] == 1
     for unit in server.units():
         assert server.exposure(unit) <= 1.0, unit
+
+
+@one
+def test_data_comes_back_while_units_wait(server: Club) -> None:
+    server.play("playbooks/backup.yml", club_release="v2")
+    assert server.api("join", name="Grace") == 2
+    server.shell("echo lost > /opt/app-data/club/uploads/photo")
+    backend = f"systemctl show -P ActiveEnterTimestampMonotonic club-{server.slot()}-backend.service"
+    started = server.shell(backend)
+    server.play("playbooks/restore.yml", app="club", club_release="v2")
+    assert server.shell(backend) != started, "nothing writes while data is replaced"
+    assert server.api("health")["members"] == 1
+    assert server.shell(
+        "cat /opt/app-data/club/uploads/photo; stat -c %U /opt/app-data/club/uploads/photo"
+    ).split() == [
+        "a",
+        "photo",
+        "app-club",
+    ]
+    assert changed(server.release("v2")) == 0
 
 
 @both

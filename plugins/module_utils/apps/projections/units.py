@@ -186,6 +186,8 @@ def build_unit(app: Model) -> str:
         ("Environment", "HOME=/tmp"),
         # nginx reads files that it serves.
         ("UMask", "0022"),
+        # Where nobody is left who would stop it.
+        ("TimeoutStartSec", "1800"),
         ("Nice", "10"),
         ("CPUWeight", "20"),
         ("IOWeight", "20"),

@@ -55,6 +55,14 @@ def test_static_files_have_a_path_and_may_have_a_fallback() -> None:
 
 BROKEN = [
     pytest.param(
+        {"env": {"PORT": "8001"}, "services.1.env": {"HOST": "0.0.0.0"}},
+        [
+            "env.PORT: is what a unit with a port is told, another in each slot (leave it out)",
+            "services[1].env.HOST: is what a unit with a port is told, another in each slot (leave it out)",
+        ],
+        id="where to listen",
+    ),
+    pytest.param(
         {"source": GONE},
         ["source: is missing: where releases come from (such as {repository: 'https://git.example/shop.git'})"],
         id="no source",

@@ -94,7 +94,7 @@ class Table(Docker):
             name = f"{project.name}-{service}-1"
             known = self.table.get(name)
             if not known or known.image != wanted[service] or known.status != "running":
-                self.table[name] = Container(name, project.name, service, wanted[service], "running")
+                self.table[name] = Container(name, project.name, service, wanted[service], "running", env={})
         if project.name in self.broken_up:
             raise ReleaseError(f"`docker compose up` of {project.name} failed: port is already allocated")
 
@@ -462,6 +462,15 @@ def test_a_release_that_was_cut_off_before_it_was_a_candidate_keeps_its_images(s
     assert [line for line in shop.docker.log if line.startswith("forget")] == []
     shop.engine().finish()
     assert shop.state["serving"]["release"] == "v2"
+
+
+def test_an_app_keeps_its_runtime(shop: Shop) -> None:
+    shop.engine().check({**shop.order("v1"), "runtime": "systemd"})
+    shop.release("v1")
+    shop.engine().check(shop.order("v2"))
+    shop.engine().check({**shop.order("v2"), "runtime": "compose"})
+    with pytest.raises(ReleaseError, match="serves with runtime: compose, the inventory says systemd"):
+        shop.engine().check({**shop.order("v2"), "runtime": "systemd"})
 
 
 def test_two_releases_at_once(shop: Shop) -> None:

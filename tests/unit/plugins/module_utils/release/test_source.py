@@ -26,7 +26,11 @@ class Builder(Units):
     def __init__(self) -> None:
         super().__init__()
         self.built: list[str] = []
+        self.halted: list[str] = []
         self.code: int | None = 0
+
+    def halt(self, name: str) -> None:
+        self.halted.append(name)
 
     def run_file(self, path: Path, name: str, timeout: float) -> tuple[int | None, str]:
         self.built.append(name)
@@ -71,6 +75,7 @@ class World:
             "archive": None,
             "checksum": None,
             "build": bool(build),
+            "packages": [],
             "user": {"name": ME.pw_name, "uid": ME.pw_uid, "gid": ME.pw_gid},
             "mounts": [],
             **more,
@@ -90,7 +95,7 @@ def world(tmp_path: Path) -> World:
 def test_a_tag_and_a_branch(world: World, release: str) -> None:
     name = world.source(repository=world.repository.as_uri()).have(release)
     commit = world.git("rev-parse", release)
-    assert name == f"{release}-{commit[:12]}-e3b0c442"
+    assert name == f"{release}-{commit[:12]}-unbuilt"
     build = world.app / "builds" / name
     assert sorted(path.name for path in build.iterdir()) == ["RELEASE", "run.sh"]
     assert (build / "run.sh").stat().st_mode & 0o777 == 0o755
@@ -114,7 +119,46 @@ def test_what_is_there_is_not_built_again_and_another_script_builds_anew(world: 
     assert world.source("make", repository=url).have("v1") == first
     assert world.builder.built == ["club-build.service"]
     assert world.source("make all", repository=url).have("v1") != first
-    assert world.builder.built == ["club-build.service"] * 2
+    assert world.source("make all", repository=url, packages=["nodejs"]).have("v1") != first
+    assert world.builder.built == ["club-build.service"] * 3
+
+
+def test_what_a_run_that_was_cut_off_has_begun_is_stopped_first(world: World) -> None:
+    source = world.source("make", repository=world.repository.as_uri())
+    source.prepare()
+    for leftover in (".partial", ".inner"):
+        (world.app / "builds" / leftover / "half").mkdir(parents=True)
+    name = source.have("v1")
+    assert world.builder.halted == ["club-build.service"]
+    assert world.builds() == [name]
+
+
+@pytest.mark.parametrize(
+    ("root", "fallback", "reason"),
+    [
+        pytest.param("pages", "/index.html", None, id="all there"),
+        pytest.param("pages", None, None, id="no fallback"),
+        pytest.param("build", None, "build is no directory of the release", id="no directory"),
+        pytest.param("link", None, "link is no directory of the release", id="a link"),
+        pytest.param("pages", "/gone.html", "pages has no file /gone.html", id="no such fallback"),
+    ],
+)
+def test_static_files_can_be_served(world: World, root: str, fallback: str | None, reason: str | None) -> None:
+    page = world.repository / "pages" / "index.html"
+    page.parent.mkdir()
+    page.write_text("hello")
+    (world.repository / "link").symlink_to("pages")
+    source = world.source(archive=world.archive("pages", "link", "RELEASE"))
+    name = source.have("v1")
+    built = world.app / "builds" / name / "pages"
+    (built / "index.html").chmod(0o600)
+    built.chmod(0o700)
+    if reason:
+        with pytest.raises(RefusedError, match=reason):
+            source.open_to_nginx(name, root, fallback)
+        return
+    source.open_to_nginx(name, root, fallback)
+    assert (built.stat().st_mode & 0o777, (built / "index.html").stat().st_mode & 0o777) == (0o755, 0o644)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,35 @@ def test_a_health_command_is_a_unit_of_its_own(world: World) -> None:
     assert "start shop-blue-worker.health.service" in world.calls
 
 
+@pytest.mark.parametrize(
+    ("environ", "env"),
+    [
+        pytest.param(
+            "INVOCATION_ID=1\0TOKEN=a=b\nc\0", {"INVOCATION_ID": "1", "TOKEN": "a=b\nc"}, id="as it was started"
+        ),
+        pytest.param("gunicorn: master [shop]\0\0\0", None, id="overwritten by a title"),
+        pytest.param(None, None, id="no process"),
+    ],
+)
+def test_what_a_unit_was_started_with(world: World, environ: str | None, env: dict[str, str] | None) -> None:
+    world.units.up(world.release(), ["web"])
+    if environ is not None:
+        (world.folder / "proc/0").mkdir(parents=True)
+        (world.folder / "proc/0/environ").write_text(environ)
+    [unit] = world.units.containers("shop-blue")
+    assert unit.env == env
+
+
+def test_what_is_stopped_stays_so_at_boot(world: World) -> None:
+    world.units.up(world.release())
+    world.units.stop("shop-blue-web.service")
+    world.units.start("shop-blue-web.service")
+    assert world.calls[-2:] == [
+        "disable --quiet --now shop-blue-web.service",
+        "enable --quiet --now shop-blue-web.service",
+    ]
+
+
 def test_what_systemd_refuses_is_told(world: World) -> None:
     (world.folder / "broken").touch()
     with pytest.raises(ReleaseError, match="Unit is masked"):
