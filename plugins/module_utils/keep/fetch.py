@@ -51,7 +51,10 @@ def find(
         except (BlobError, OSError) as error:
             errors.append(f"store '{settings['name']}': {error}")
     if len(errors) == len(stores):
-        raise BlobError("; ".join(errors) or "there is no store")
+        raise BlobError(
+            "; ".join(errors)
+            or "no store is configured (backups_stores): name a backup of the server with -e file=PATH"
+        )
     try:
         best = choose(seen, now, wanted, at)
     except ValueError as error:
