@@ -349,7 +349,7 @@ class Engine:
     def _open_static(source: Source, order: Order, built: str) -> None:
         for upstream in order["upstreams"]:
             if roots := upstream.get("roots"):
-                inside = roots[SLOTS[0]].partition(f"/{TREE}")[2].strip("/")
+                inside = roots[SLOTS[0]].partition(f"/slots/{SLOTS[0]}/{TREE}")[2].strip("/")
                 source.open_to_nginx(built, inside or ".", upstream.get("fallback"))
 
     def _source(self, order: Order) -> Source | None:

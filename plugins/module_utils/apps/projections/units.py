@@ -247,8 +247,8 @@ def _program(word: str) -> str:
 
 def _quoted(word: str) -> str:
     """Return a word of a command that systemd takes as it is: no specifiers, no variables (systemd.service(5))."""
-    escaped = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return '"' + "".join(escaped.get(char, char) for char in word) + '"'
+    escaped = str.maketrans({"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"})
+    return f'"{word.translate(escaped)}"'
 
 
 def _text(what: str, lines: Iterable[tuple[str, str]], install: bool) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils.release.docker i
 from ansible_collections.mainstay.platform.plugins.module_utils.release.engine import Engine, Options, Places
 from ansible_collections.mainstay.platform.plugins.module_utils.release.gate import Check, Gate
 from ansible_collections.mainstay.platform.plugins.module_utils.release.messages import RefusedError, ReleaseError
+from ansible_collections.mainstay.platform.plugins.module_utils.release.source import Source
 
 
 class Table(Docker):
@@ -471,6 +472,32 @@ def test_an_app_keeps_its_runtime(shop: Shop) -> None:
     shop.engine().check({**shop.order("v2"), "runtime": "compose"})
     with pytest.raises(ReleaseError, match="serves with runtime: compose, the inventory says systemd"):
         shop.engine().check({**shop.order("v2"), "runtime": "systemd"})
+
+
+@pytest.mark.parametrize(
+    ("root", "inside"),
+    [
+        pytest.param("/srv/club/slots/blue/tree/frontend/build", "frontend/build", id="a directory"),
+        pytest.param("/srv/club/slots/blue/tree", ".", id="the release itself"),
+        pytest.param("/srv/treehouse/slots/blue/tree/site/tree", "site/tree", id="names that look like it"),
+    ],
+)
+def test_static_files_are_looked_for_in_the_build(root: str, inside: str) -> None:
+    looked: list[tuple[str, str, str | None]] = []
+
+    class Looking(Source):
+        def __init__(self) -> None:
+            pass
+
+        def open_to_nginx(self, build: str, root: str, fallback: str | None) -> None:
+            looked.append((build, root, fallback))
+
+    upstreams = [
+        {"name": "club_web", "roots": {"blue": root}, "fallback": "/index.html"},
+        {"name": "club_api", "ports": {}},
+    ]
+    Engine._open_static(Looking(), {"upstreams": upstreams}, "v1-abc")
+    assert looked == [("v1-abc", inside, "/index.html")]
 
 
 def test_two_releases_at_once(shop: Shop) -> None:
